@@ -68,6 +68,24 @@ pub const SERVER_CREDENTIALS: &str = "SKYLOAD_SERVER_CREDENTIALS";
 /// Variables for scenarios only: never passed to SkyPilot, even if the shell exports them.
 pub const SCENARIO_ONLY: [&str; 2] = [RUN_DIR, SERVER_CREDENTIALS];
 
+/// Folders in which programs are looked for.
+pub const SEARCH_PATH: &str = "PATH";
+
+/// Unique name of a script's run, which the workloads of SkyPilot's own benchmark make names of.
+pub const BENCHMARK_UNIQUE_ID: &str = "BENCHMARK_UNIQUE_ID";
+
+/// Infra of a script's run, as a value of SkyPilot's `--infra`.
+pub const BENCHMARK_CLOUD: &str = "BENCHMARK_CLOUD";
+
+/// Number of the user that runs a script, from 0.
+pub const BENCHMARK_THREAD_ID: &str = "BENCHMARK_THREAD_ID";
+
+/// Number of a script's run among those of its user, from 0.
+pub const BENCHMARK_REPEAT_ID: &str = "BENCHMARK_REPEAT_ID";
+
+/// Path of the file with a script's output.
+pub const BENCHMARK_LOG_FILE: &str = "BENCHMARK_LOG_FILE";
+
 /// Marker of a GitHub Actions workflow: `true` inside of one.
 pub const GITHUB_ACTIONS: &str = "GITHUB_ACTIONS";
 

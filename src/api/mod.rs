@@ -20,6 +20,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod upload;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
@@ -48,6 +49,7 @@ use crate::scenario::{Body, Call, IterationNames};
 pub struct ApiClient {
     http: reqwest::Client,
     base: Url,
+    user_id: String,
     common: Map<String, Value>,
     credentials: Credentials,
 }
@@ -120,7 +122,8 @@ impl ApiClient {
         let error = |reason: String| ClientError { url: base.clone(), reason };
         let headers = headers(versions).map_err(error)?;
         let http = http::client(&base, headers).map_err(error)?;
-        Ok(Self { http, base, common: common_fields(identity), credentials: credentials.clone() })
+        let (user_id, common) = (identity.user_id.clone(), common_fields(identity));
+        Ok(Self { http, base, user_id, common, credentials: credentials.clone() })
     }
 
     /// Sends a call and reads its whole response within the SDK timeout. A later response

@@ -97,6 +97,11 @@ pub struct PlanSettings {
     pub graceful_stop: Option<Duration>,
     /// Seed of everything that is drawn at random.
     pub seed: u64,
+    /// Program that the users of `cli:script` run; relative to the file's directory.
+    pub script: Option<PathBuf>,
+    /// Maximum time of a run of the program, by default an hour.
+    #[serde(with = "units::duration::option")]
+    pub script_timeout: Option<Duration>,
     /// Sizes and shapes of single scenarios, by their IDs.
     pub scenarios: BTreeMap<String, ShapeSettings>,
     /// Time over which the starts of users are spread. Not used with `-n`.
@@ -150,6 +155,8 @@ impl Default for PlanSettings {
             warm_up: None,
             graceful_stop: None,
             seed: 1,
+            script: None,
+            script_timeout: None,
             scenarios: BTreeMap::new(),
             ramp: RampSetting::BURST,
             fit: FitSetting::Off,
@@ -265,7 +272,12 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, &path.display().to_string())
+        let mut config = Self::parse(&text, &path.display().to_string())?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        for script in config.plans.values_mut().filter_map(|plan| plan.script.as_mut()) {
+            *script = folder.join(&script);
+        }
+        Ok(config)
     }
 
     /// Parses the text of the file called `name`.

@@ -261,7 +261,10 @@ fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
     };
     let on_nodes = match planned.needs().contains(&Need::Infrastructure) {
         // Users alternate between infras, so the largest clusters may be those of all users.
-        true => planned.infras.iter().map(|infra| local.cluster(infra)).max().unwrap_or(0),
+        true => {
+            let largest = planned.infras.iter().map(|infra| local.cluster(infra)).max();
+            largest.unwrap_or(0) * u64::from(planned.launches())
+        }
         false => 0,
     };
     // Users of API scenarios share the scenario's process; each CLI user runs a `sky` process.

@@ -216,6 +216,9 @@ fn critical_path(scenario: &Scenario) -> f64 {
         Need::Infrastructure if scenario.id == ScenarioId::ApiStartStop => 60.0,
         // A launch, up to a minute until the cluster stops itself, and the stop.
         Need::Infrastructure if scenario.id == ScenarioId::ApiAutostop => 120.0,
+        // Two launches, and the steps between them.
+        Need::Infrastructure if scenario.id == ScenarioId::ApiSession => 100.0,
+        Need::Infrastructure if scenario.id == ScenarioId::CliSession => 150.0,
         // A launch.
         Need::Infrastructure => 25.0,
         // The log is followed until the shared job ends.

@@ -11,6 +11,7 @@ mod nodes;
 mod planned;
 mod ramp;
 mod resolve;
+mod script;
 mod server_metrics;
 mod speed;
 
@@ -28,6 +29,7 @@ use nodes::NodeCpu;
 pub use planned::{LeftOut, PlannedScenario};
 pub use resolve::UsageErrors;
 pub(crate) use resolve::{MAX_IN_FLIGHT, MAX_USERS};
+pub use script::{Script, ScriptStart};
 pub use server_metrics::{MetricsSource, ServerMetrics};
 pub use speed::Speed;
 
@@ -79,6 +81,9 @@ pub struct LoadPlan {
     /// Size of emulated Kubernetes.
     #[serde(default)]
     pub kubernetes_size: KubernetesSize,
+    /// Program of the user's (`--script`); `None` without one.
+    #[serde(default)]
+    pub script: Option<Script>,
     /// Whether CLI scenarios that launch return before the cluster or job is up (`--async`).
     pub run_async: bool,
     /// Whether the server is left running at the end.
@@ -223,6 +228,11 @@ impl LoadPlan {
     /// Whether any scenario launches something, or requests something launched before.
     pub fn launches(&self) -> bool {
         self.needs().into_iter().any(Need::takes_infrastructure)
+    }
+
+    /// Whether iterations of a scenario submit managed jobs.
+    pub fn submits_jobs(&self) -> bool {
+        self.scenarios.iter().any(PlannedScenario::submits_jobs)
     }
 
     /// Whether a cloud is enabled on the server, so that executors have its client libraries and

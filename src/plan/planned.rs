@@ -56,7 +56,7 @@ impl PlannedScenario {
         self.needs().into_iter().any(Need::takes_infrastructure)
     }
 
-    /// Estimate for the iterations of all users that launch something, rounded up.
+    /// Estimate for the clusters that all iterations launch, rounded up.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -64,10 +64,19 @@ impl PlannedScenario {
         reason = "an estimate; not negative, and a cast saturates"
     )]
     pub fn expected_launches(&self) -> u64 {
-        let launch = |scenario: &Scenario| scenario.needs == Need::Infrastructure;
-        let launching = self.parts().into_iter().filter(|(scenario, _)| launch(scenario));
-        let share: f64 = launching.map(|(_, share)| share).sum();
-        (share * self.expected_iterations() as f64).ceil() as u64
+        let launches = |(scenario, share): (&Scenario, f64)| share * f64::from(scenario.launches());
+        let of_iteration: f64 = self.parts().into_iter().map(launches).sum();
+        (of_iteration * self.expected_iterations() as f64).ceil() as u64
+    }
+
+    /// Number of clusters that an iteration launches, at most.
+    pub fn launches(&self) -> u32 {
+        self.parts().iter().map(|(scenario, _)| scenario.launches()).max().unwrap_or(0)
+    }
+
+    /// Whether iterations submit managed jobs.
+    pub(super) fn submits_jobs(&self) -> bool {
+        self.parts().iter().any(|(scenario, _)| scenario.submits_jobs())
     }
 
     /// Mean cost of an iteration.

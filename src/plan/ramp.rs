@@ -149,7 +149,7 @@ fn rank(planned: &PlannedScenario) -> u8 {
     let rank = |need| match need {
         // The shared job runs from the start of the load and has a fixed run time.
         Need::Job => 0,
-        Need::Infrastructure => 1,
+        Need::Infrastructure | Need::OptionalInfrastructure => 1,
         Need::Cluster | Need::Service | Need::LongJob | Need::LongManagedJob => 2,
         Need::Nothing => 3,
     };

@@ -27,6 +27,13 @@ pub struct ResourceLog {
     pub left: Vec<String>,
     /// Whether the remaining resources could be listed.
     pub verified: bool,
+    /// Names of clusters from before the load, which are not those of a script; `None` if they
+    /// are not needed, or could not be listed.
+    #[serde(default)]
+    pub existing: Option<Vec<String>>,
+    /// Clusters and managed jobs that scripts left on the server.
+    #[serde(default)]
+    pub of_scripts: Vec<String>,
 }
 
 impl Document for ResourceLog {
@@ -47,6 +54,8 @@ impl Default for ResourceLog {
             steps: Vec::new(),
             left: Vec::new(),
             verified: false,
+            existing: None,
+            of_scripts: Vec::new(),
         }
     }
 }
@@ -105,7 +114,11 @@ impl ResourceLog {
             Need::Job => shared.job_id,
             Need::LongJob => shared.long_job_id,
             Need::LongManagedJob => shared.long_managed_job_id,
-            Need::Nothing | Need::Infrastructure | Need::Cluster | Need::Service => None,
+            Need::Nothing
+            | Need::Infrastructure
+            | Need::OptionalInfrastructure
+            | Need::Cluster
+            | Need::Service => None,
         }
     }
 
@@ -132,7 +145,7 @@ impl ResourceLog {
     /// Removes the secret from all texts of the server, which may have repeated it.
     pub fn hide(&mut self, credentials: &Credentials) {
         let hide = |text: &mut String| *text = credentials.hide_in(text);
-        self.left.iter_mut().for_each(hide);
+        self.left.iter_mut().chain(&mut self.of_scripts).for_each(hide);
         for step in &mut self.steps {
             hide(&mut step.what);
             if let Some(failure) = &mut step.failure {

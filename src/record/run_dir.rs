@@ -207,6 +207,16 @@ impl RunDir {
         self.path.join("instance")
     }
 
+    /// Path of the output of a script's run: that of a user, with the number of the run.
+    pub fn script_log(&self, user: u32, number: u32) -> PathBuf {
+        self.path.join("scripts").join(format!("user-{user}-run-{number}.log"))
+    }
+
+    /// Path of the working directory that sessions send to the server. Exists during the load.
+    pub fn workdir(&self) -> PathBuf {
+        self.path.join("workdir")
+    }
+
     /// Path of the scenarios' output.
     pub fn load_log(&self) -> PathBuf {
         self.path.join("load.log")

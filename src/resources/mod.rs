@@ -6,7 +6,9 @@
 //! *everything* that the run has created, resources of single iterations included: all names
 //! begin with the run's tag.
 
+mod attempts;
 mod check;
+mod owners;
 mod requests;
 mod set_up;
 mod tear_down;

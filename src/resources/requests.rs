@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::owners::{Owner, Owners};
 use crate::api::{ApiClient, retry_while_unavailable, unexpected_response, with_retries};
 use crate::record::outcome::Failure;
 use crate::scenario::{Call, IterationNames};
@@ -21,6 +22,7 @@ pub(super) struct Row {
     /// State of a managed job in the controller's scheduler. Source:
     /// `ManagedJobScheduleState` in `sky/jobs/state.py`.
     pub(super) schedule_state: Option<String>,
+    pub(super) owner: Owner,
 }
 
 impl Requests {
@@ -63,24 +65,29 @@ impl Requests {
         })
     }
 
-    /// Lists the run's resources: the rows that `call` returns, without those whose names
-    /// lack the run's tag.
-    pub(super) async fn list(&self, call: &Call, tag: &str) -> Result<Vec<Row>, Failure> {
-        let value = self.ask(call, &IterationNames::none()).await?;
-        let rows = value
-            .as_array()
-            .ok_or_else(|| unexpected_response(call.step, 200, "expected a list".to_owned()))?;
-        Ok(rows.iter().filter_map(|row| Row::parse(row, tag)).collect())
+    /// Lists the run's resources: the rows that `call` returns, without those of others.
+    pub(super) async fn list(&self, call: &Call, owners: &Owners) -> Result<Vec<Row>, Failure> {
+        let rows = self.list_all(call).await?;
+        Ok(rows.iter().filter_map(|row| Row::parse(row, owners)).collect())
+    }
+
+    /// Lists the rows that `call` returns, of all owners.
+    pub(super) async fn list_all(&self, call: &Call) -> Result<Vec<Value>, Failure> {
+        match self.ask(call, &IterationNames::none()).await? {
+            Value::Array(rows) => Ok(rows),
+            _ => Err(unexpected_response(call.step, 200, "expected a list".to_owned())),
+        }
     }
 }
 
 impl Row {
-    /// Row of the run with this tag; `None` if the name begins with another one.
-    fn parse(row: &Value, tag: &str) -> Option<Self> {
+    /// Row of the run or of one of its scripts; `None` for a row of others.
+    fn parse(row: &Value, owners: &Owners) -> Option<Self> {
         let text = |field: &str| row.get(field).and_then(Value::as_str);
         // Managed jobs have a `job_name`, clusters and services a `name`.
         let name = text("job_name").or_else(|| text("name"))?;
-        name.starts_with(&format!("{tag}-")).then(|| Self {
+        Some(Self {
+            owner: owners.of_row(name, row)?,
             name: name.to_owned(),
             status: text("status").unwrap_or_default().to_owned(),
             id: row.get("job_id").and_then(Value::as_u64),

@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use super::owners::Owners;
 use super::requests::Requests;
 use crate::ids::RunId;
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, ServerTarget};
 use crate::record::outcome::{Failure, error_type};
 use crate::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
 use crate::scenario::{IterationNames, Need, SharedNames, job_id, shared_calls as calls};
@@ -71,6 +72,13 @@ pub async fn set_up(
         });
     }
     log.steps = done.into_iter().map(|(step, _)| step).collect();
+    // On an isolated server there are none of others.
+    if plan.script.is_some() && !matches!(plan.server, ServerTarget::Isolated { .. }) {
+        log.existing = requests.list_all(&calls::CLUSTERS).await.ok().map(|rows| {
+            let names = rows.iter().filter_map(|row| row.get("name")?.as_str());
+            names.map(str::to_owned).collect()
+        });
+    }
     log
 }
 
@@ -152,7 +160,10 @@ async fn set_up_one(
 async fn wait_until_ready(requests: &Requests, service: &str) -> Result<(), Failure> {
     loop {
         // A busy server may fail to list services now and then; the caller has a time limit.
-        let rows = requests.list(&calls::SERVICES, service_tag(service)).await.unwrap_or_default();
+        let rows = requests
+            .list(&calls::SERVICES, &Owners::of_tag(service_tag(service)))
+            .await
+            .unwrap_or_default();
         let status = rows.iter().find(|row| row.name == service).map(|row| row.status.as_str());
         match status {
             Some("READY") => return Ok(()),

@@ -1,19 +1,20 @@
 //! Teardown after the load: removes everything that the run has created, and verifies that
 //! it is gone.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
+use super::attempts::{Attempts, has_ended, step};
+use super::owners::{Owner, Owners};
 use super::requests::{Requests, Row, only_own};
 use crate::api::RequestRow;
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
 use crate::record::outcome::{Failure, error_type};
-use crate::record::resources::{ResourceLog, ResourceStep, Stage};
-use crate::scenario::{Call, IterationNames, Need, ScenarioId, SharedNames, shared_calls as calls};
+use crate::record::resources::{ResourceLog, ResourceStep};
+use crate::scenario::{Call, IterationNames, Need, SharedNames, shared_calls as calls};
 
 /// Pause between two rounds of listing and removing resources.
 const POLL_INTERVAL: Duration = Duration::from_secs(3);
@@ -21,17 +22,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(3);
 /// Maximum of concurrent removals. The removal of a cluster takes an executor of the server,
 /// and runs several commands on the cluster's nodes.
 const CONCURRENCY: usize = 4;
-
-/// Final states of managed jobs that failed. Source: `ManagedJobStatus` in
-/// `sky/jobs/state.py`.
-const FAILED_STATES: [&str; 6] = [
-    "FAILED",
-    "FAILED_SETUP",
-    "FAILED_PRECHECKS",
-    "FAILED_NO_RESOURCE",
-    "FAILED_CONTROLLER",
-    "FAILED_DRIVER",
-];
 
 /// Treatment of managed jobs that still run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +37,7 @@ pub enum TeardownMode {
 struct RunResources<'a> {
     requests: &'a Requests,
     run: &'a RunId,
+    owners: Owners,
     uses_jobs: bool,
     uses_services: bool,
     /// Names of managed jobs that do not end by themselves.
@@ -75,12 +66,12 @@ pub async fn tear_down(
     limit: Duration,
     log: &mut ResourceLog,
 ) {
-    let has_any = |ids: &[ScenarioId]| ids.iter().any(|id| plan.scenario(*id).is_some());
     let needs = plan.needs();
     let resources = RunResources {
         requests,
         run,
-        uses_jobs: has_any(&[ScenarioId::ApiJobsLaunch, ScenarioId::CliJobs])
+        owners: Owners::of(run, plan, log),
+        uses_jobs: plan.submits_jobs()
             || needs.contains(&Need::Job)
             || needs.contains(&Need::LongManagedJob),
         uses_services: needs.contains(&Need::Service),
@@ -97,6 +88,7 @@ pub async fn tear_down(
                 log.steps.extend(attempts.failed_jobs(&remaining.jobs, is_late));
             }
             log.left = remaining.names();
+            remaining.add_those_of_scripts(&mut log.of_scripts);
             log.verified = remaining.list_failures.is_empty();
             if log.left.is_empty() && log.verified {
                 return;
@@ -123,7 +115,6 @@ impl RunResources<'_> {
     /// Lists the resources that are still on the server. A kind that cannot be listed does not
     /// keep the others from being listed.
     async fn list(&self) -> Remaining {
-        let tag = self.run.tag();
         let mut remaining = Remaining::default();
         let kinds = [
             (&calls::SERVICES, self.uses_services, &mut remaining.services),
@@ -134,7 +125,7 @@ impl RunResources<'_> {
             if !is_used {
                 continue;
             }
-            match self.requests.list(call, &tag).await {
+            match self.requests.list(call, &self.owners).await {
                 Ok(listed) => *rows = listed,
                 // There is no controller, since nothing of this kind was ever launched.
                 Err(failure) if failure.error_type == "ClusterNotUpError" => {}
@@ -189,7 +180,8 @@ impl RunResources<'_> {
             }
         }
         for job in remaining.jobs.iter().filter(|row| !has_ended(row)) {
-            let must_be_cancelled = mode == TeardownMode::CancelJobs || self.is_long(job);
+            let must_be_cancelled =
+                mode == TeardownMode::CancelJobs || job.owner == Owner::Script || self.is_long(job);
             if must_be_cancelled && attempts.start_if_due(&job.name) {
                 let mut names = only_own(&job.name);
                 names.job_id = job.id;
@@ -222,85 +214,6 @@ fn long_jobs(run: &RunId, plan: &LoadPlan) -> Vec<String> {
     names.map(|names| names.long_job).collect()
 }
 
-/// Attempts to remove resources, and failures that are already in the log.
-#[derive(Debug, Default)]
-struct Attempts {
-    by_name: BTreeMap<String, Attempt>,
-    reported_jobs: BTreeSet<String>,
-    reported_failures: BTreeSet<String>,
-}
-
-/// Attempts to remove one resource.
-#[derive(Clone, Copy, Debug)]
-struct Attempt {
-    /// Number of attempts so far.
-    count: u32,
-    /// Rounds until the next attempt.
-    rounds_to_wait: u32,
-}
-
-impl Attempts {
-    /// Whether an attempt to remove a resource is due in this round; if so, it is counted. An
-    /// attempt is repeated after some rounds: a launch that was still running may have
-    /// created the resource again.
-    fn start_if_due(&mut self, name: &str) -> bool {
-        const MAX_ATTEMPTS: u32 = 3;
-        const ROUNDS_BETWEEN: u32 = 10;
-        let new = Attempt { count: 0, rounds_to_wait: 0 };
-        let attempt = self.by_name.entry(name.to_owned()).or_insert(new);
-        let is_due = attempt.rounds_to_wait == 0 && attempt.count < MAX_ATTEMPTS;
-        if is_due {
-            *attempt = Attempt { count: attempt.count + 1, rounds_to_wait: ROUNDS_BETWEEN };
-        } else {
-            attempt.rounds_to_wait = attempt.rounds_to_wait.saturating_sub(1);
-        }
-        is_due
-    }
-
-    /// Records the end of an attempt. After a failure the next one is due in the next round.
-    fn finish(&mut self, name: &str, failed: bool) {
-        if failed && let Some(attempt) = self.by_name.get_mut(name) {
-            attempt.rounds_to_wait = 0;
-        }
-    }
-
-    /// Steps for managed jobs that failed, each job once. Scenarios that submit jobs do not
-    /// wait for their end, so failures are seen only here.
-    fn failed_jobs(&mut self, jobs: &[Row], is_late: bool) -> Vec<ResourceStep> {
-        let mut steps = Vec::new();
-        for job in jobs {
-            let status = job.status.as_str();
-            // Cancelled, but not by this teardown: the job has not done its work.
-            let was_cancelled = status == "CANCELLED" && !self.by_name.contains_key(&job.name);
-            let (error_type, message) = if FAILED_STATES.contains(&status) || was_cancelled {
-                (status.to_lowercase(), format!("{} ended as {status}", job.name))
-            } else if is_late && !has_ended(job) {
-                (
-                    error_type::JOB_NOT_FINISHED.to_owned(),
-                    format!("{} was still {status}", job.name),
-                )
-            } else {
-                continue;
-            };
-            if self.reported_jobs.insert(job.name.clone()) {
-                let step_name = "managed job".to_owned();
-                let failure = Failure { step: step_name, status: None, error_type, message };
-                let what = format!("managed job {}", job.name);
-                steps.push(step(what, Instant::now(), Some(failure)));
-            }
-        }
-        steps
-    }
-
-    /// Steps for failures to list resources, each failure once.
-    fn new_failures(&mut self, failures: Vec<Failure>) -> Vec<ResourceStep> {
-        let new = failures
-            .into_iter()
-            .filter(|failure| self.reported_failures.insert(failure.to_string()));
-        new.map(|failure| step("remaining resources", Instant::now(), Some(failure))).collect()
-    }
-}
-
 impl Remaining {
     /// Whether the cluster belongs to a running managed job or a service, which removes the
     /// cluster itself.
@@ -308,6 +221,19 @@ impl Remaining {
         let owners = self.jobs.iter().filter(|job| !has_ended(job)).chain(&self.services);
         let mut names = owners.map(|owner| format!("{}-", owner.name));
         names.any(|prefix| cluster.name.starts_with(&prefix))
+    }
+
+    /// Adds the names of clusters and unfinished managed jobs that scripts left, each once.
+    fn add_those_of_scripts(&self, names: &mut Vec<String>) {
+        let of_scripts = |row: &&Row| row.owner == Owner::Script;
+        let clusters = self.clusters.iter().filter(of_scripts);
+        let jobs = self.jobs.iter().filter(of_scripts).filter(|row| !has_ended(row));
+        let new = clusters.map(|row| format!("cluster {}", row.name));
+        for name in new.chain(jobs.map(|row| format!("managed job {}", row.name))) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
     }
 
     /// Names of the remaining resources with their kinds. Managed jobs count until they have
@@ -322,37 +248,13 @@ impl Remaining {
     }
 }
 
-/// Whether a managed job has ended and its cluster is removed. Only the job's scheduler state
-/// shows the latter: the server's list of clusters excludes those of managed jobs.
-fn has_ended(job: &Row) -> bool {
-    let status = job.status.as_str();
-    let is_final = matches!(status, "SUCCEEDED" | "CANCELLED") || FAILED_STATES.contains(&status);
-    // SkyPilot's state is `DONE` after the controller's cleanup, and `INVALID` for jobs of
-    // releases without the scheduler.
-    let is_cleaned_up = job
-        .schedule_state
-        .as_deref()
-        .is_none_or(|state| state.ends_with("DONE") || state.ends_with("INVALID"));
-    is_final && is_cleaned_up
-}
-
-fn step(what: impl Into<String>, start: Instant, failure: Option<Failure>) -> ResourceStep {
-    ResourceStep {
-        stage: Stage::TearDown,
-        need: None,
-        what: what.into(),
-        infra: String::new(),
-        took: start.elapsed(),
-        failure,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn row(name: &str, status: &str) -> Row {
-        Row { name: name.to_owned(), status: status.to_owned(), id: None, schedule_state: None }
+        let (name, status) = (name.to_owned(), status.to_owned());
+        Row { name, status, id: None, schedule_state: None, owner: Owner::Run }
     }
 
     #[test]
@@ -378,16 +280,6 @@ mod tests {
         };
         assert!(!has_ended(&state("ALIVE")));
         assert!(has_ended(&state("DONE")));
-    }
-
-    #[test]
-    fn attempts_are_repeated_after_some_rounds_and_limited() {
-        let mut attempts = Attempts::default();
-        let count = (0..100).filter(|_| attempts.start_if_due("cluster")).count();
-        assert_eq!(count, 3);
-        assert!(attempts.start_if_due("other"));
-        attempts.finish("other", true);
-        assert!(attempts.start_if_due("other"), "a failed attempt is repeated in the next round");
     }
 
     #[test]

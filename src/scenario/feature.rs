@@ -1,6 +1,6 @@
 //! Features of infras that scenarios require: a scenario runs only where they are.
 
-use super::Scenario;
+use super::{Need, Scenario};
 use crate::infrastructure::{can_launch, can_stop, has_cloud_libraries};
 
 /// Feature of an infra that a scenario requires.
@@ -53,9 +53,14 @@ impl Scenario {
     /// Feature that the scenario requires and an infra lacks; `None` if the scenario can run on
     /// the infra.
     pub fn lacking_on(&self, infra: &str) -> Option<Feature> {
-        let launches = match self.needs.takes_infrastructure() {
-            true => Feature::Nodes,
-            false => Feature::None,
+        let launches = match self.needs {
+            Need::Nothing | Need::OptionalInfrastructure => Feature::None,
+            Need::Infrastructure
+            | Need::Cluster
+            | Need::Job
+            | Need::Service
+            | Need::LongJob
+            | Need::LongManagedJob => Feature::Nodes,
         };
         [self.requires, launches].into_iter().find(|feature| !feature.is_on(infra))
     }
@@ -67,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::infrastructure::LocalInfra;
-    use crate::scenario::{Need, ScenarioId};
+    use crate::scenario::ScenarioId;
 
     #[rstest]
     #[case::launches_run_anywhere(ScenarioId::CliLaunch, "slurm/loop", true)]

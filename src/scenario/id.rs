@@ -83,6 +83,8 @@ pub enum ScenarioId {
     ApiStartStop,
     /// `sky.autostop()` of a new cluster, until the cluster is stopped.
     ApiAutostop,
+    /// Session of a user of the SDK: upload, launch, jobs, managed job, teardown.
+    ApiSession,
     /// Operations of other API scenarios, drawn by their weights.
     ApiMix,
     /// `sky status`.
@@ -101,6 +103,10 @@ pub enum ScenarioId {
     CliServe,
     /// `sky check` of a cloud.
     CliCheck,
+    /// Session of a user of `sky`: launch, jobs, managed job, teardown.
+    CliSession,
+    /// Program of the user's.
+    CliScript,
     /// `/logs` of a job that runs on, followed throughout the load.
     HoldLogs,
     /// `/jobs/logs` of a managed job that runs on, followed throughout the load.
@@ -113,7 +119,7 @@ pub enum ScenarioId {
 
 impl ScenarioId {
     /// Scenarios in the order of reports.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::ApiStatus,
         Self::ApiCliStatus,
         Self::ApiValidate,
@@ -135,6 +141,7 @@ impl ScenarioId {
         Self::ApiClusterRefresh,
         Self::ApiStartStop,
         Self::ApiAutostop,
+        Self::ApiSession,
         Self::ApiMix,
         Self::CliStatus,
         Self::CliJobsQueue,
@@ -144,6 +151,8 @@ impl ScenarioId {
         Self::CliJobs,
         Self::CliServe,
         Self::CliCheck,
+        Self::CliSession,
+        Self::CliScript,
         Self::HoldLogs,
         Self::HoldJobsLogs,
         Self::HoldStream,
@@ -174,6 +183,7 @@ impl ScenarioId {
             | Self::ApiClusterRefresh
             | Self::ApiStartStop
             | Self::ApiAutostop
+            | Self::ApiSession
             | Self::ApiMix => ScenarioKind::Api,
             Self::CliStatus
             | Self::CliJobsQueue
@@ -182,7 +192,9 @@ impl ScenarioId {
             | Self::CliLogs
             | Self::CliJobs
             | Self::CliServe
-            | Self::CliCheck => ScenarioKind::Cli,
+            | Self::CliCheck
+            | Self::CliSession
+            | Self::CliScript => ScenarioKind::Cli,
             Self::HoldLogs | Self::HoldJobsLogs | Self::HoldStream => ScenarioKind::Hold,
             Self::ProbeHealth => ScenarioKind::Probe,
         }
@@ -212,25 +224,36 @@ impl ScenarioId {
             Self::ApiClusterRefresh => "cluster_refresh",
             Self::ApiStartStop => "start_stop",
             Self::ApiAutostop => "autostop",
+            Self::ApiSession | Self::CliSession => "session",
             Self::ApiMix => "mix",
             Self::CliLaunch => "launch",
             Self::CliLogs | Self::HoldLogs => "logs",
             Self::CliJobs => "jobs",
             Self::CliServe => "serve",
             Self::HoldStream => "stream",
+            Self::CliScript => "script",
             Self::ProbeHealth => "health",
         }
     }
 
-    /// Whether lists of scenarios can select the scenario. A flag or key of their own selects the
-    /// others.
-    pub const fn is_selectable(self) -> bool {
-        !matches!(self, Self::ApiMix)
+    /// Scenarios of one kind, in the order of [`Self::ALL`].
+    pub fn of_kind(kind: ScenarioKind) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |id| id.kind() == kind)
     }
 
-    /// Scenarios of one kind that a list can select, in the order of [`Self::ALL`].
-    pub fn selectable(kind: ScenarioKind) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |id| id.kind() == kind && id.is_selectable())
+    /// Whether `all` in a list of scenarios includes the scenario. Sessions repeat the requests of
+    /// other scenarios and are run by their name, and connections are held only where they are
+    /// asked for.
+    pub const fn is_in_all(self) -> bool {
+        self.is_listed()
+            && !matches!(self, Self::ApiSession | Self::CliSession)
+            && !matches!(self.kind(), ScenarioKind::Hold)
+    }
+
+    /// Whether a list of scenarios can name the scenario. A mix is selected by its operations, a
+    /// script by its file.
+    pub const fn is_listed(self) -> bool {
+        !matches!(self, Self::ApiMix | Self::CliScript)
     }
 
     /// Name for files: `api-cli_status`.

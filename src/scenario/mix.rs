@@ -84,7 +84,7 @@ impl Mix {
 
 /// Whether a scenario can be an operation of a mix.
 pub(super) fn is_operation(id: ScenarioId) -> bool {
-    id.kind() == ScenarioKind::Api && id.is_selectable()
+    id.kind() == ScenarioKind::Api && id.is_listed()
 }
 
 fn operation_with_name(name: &str) -> Result<ScenarioId, MixError> {

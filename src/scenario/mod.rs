@@ -22,8 +22,8 @@ pub use feature::Feature;
 pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub use mix::{Mix, MixError};
-pub(crate) use names::JOB_SECONDS;
 pub use names::{IterationNames, SharedNames};
+pub(crate) use names::{JOB_SECONDS, UPLOADED_WORKDIR};
 pub(crate) use served_steps::{http_steps, is_requested, run_steps};
 pub use steps::step_and_infra;
 pub(crate) use steps::{CONNECT, FIRST_LINE, GAP, operation_step, steps_of_operation};
@@ -67,6 +67,8 @@ pub enum Need {
     Nothing,
     /// Infra that the server can launch on.
     Infrastructure,
+    /// Infra, if the run has one: the user's program may launch on it.
+    OptionalInfrastructure,
     /// Shared cluster with one finished job.
     Cluster,
     /// Shared managed job.
@@ -80,7 +82,7 @@ pub enum Need {
 }
 
 impl Need {
-    /// Whether the requirement includes an infra.
+    /// Whether scenarios with the requirement use an infra, if there is one.
     pub const fn takes_infrastructure(self) -> bool {
         !matches!(self, Self::Nothing)
     }
@@ -89,7 +91,7 @@ impl Need {
     /// it.
     pub const fn is_shared(self) -> bool {
         match self {
-            Self::Nothing | Self::Infrastructure => false,
+            Self::Nothing | Self::Infrastructure | Self::OptionalInfrastructure => false,
             Self::Cluster | Self::Job | Self::Service | Self::LongJob | Self::LongManagedJob => {
                 true
             }
@@ -100,7 +102,7 @@ impl Need {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Infrastructure => "an infra",
+            Self::Infrastructure | Self::OptionalInfrastructure => "an infra",
             Self::Cluster => "a cluster",
             Self::Job => "a managed job",
             Self::Service => "a service",
@@ -141,13 +143,18 @@ pub enum Work {
     Api(&'static [Action]),
     /// One of the API scenarios of the plan's [`Mix`], drawn for each iteration.
     Mix,
-    /// Single `sky` process.
-    Cli(Command),
+    /// `sky` processes, one after the other. One that fails ends the iteration.
+    Cli(&'static [Command]),
+    /// Program of the user's, which the plan names.
+    Script,
     /// Connection that follows the response of a call throughout the load.
     Hold(&'static Call),
     /// Health requests at a fixed rate.
     Probe,
 }
+
+/// Name of the step that is a whole run of the user's program.
+pub(crate) const SCRIPT_STEP: &str = "script";
 
 /// Action of an API scenario.
 #[derive(Debug)]
@@ -163,6 +170,10 @@ pub enum Action {
     /// Sends a request whose response is a job's output, reads the output to its end, then
     /// gets the request's result: the job's exit code.
     TailLogs(&'static Call),
+    /// Uploads a working directory, as the SDK does to a server that is not on its machine.
+    Upload,
+    /// Action that is left out on infras without a feature.
+    OnlyOn(Feature, &'static Action),
     /// Asks for a cluster's status at intervals, until the status is this one. The call returns a
     /// list with the cluster.
     WaitForStatus(&'static Call, &'static str),
@@ -173,10 +184,24 @@ impl Action {
     /// SDK ignore errors of requests that some servers cannot serve.
     pub fn may_fail(&self) -> bool {
         match self {
-            Self::Health | Self::Submit(_) | Self::WaitForStatus(..) => false,
+            Self::Health | Self::Upload | Self::Submit(_) | Self::WaitForStatus(..) => false,
+            Self::OnlyOn(_, action) => action.may_fail(),
             Self::Inline(call) | Self::Follow(call) | Self::TailLogs(call) => {
                 !call.expect.errors.is_empty()
             }
+        }
+    }
+
+    /// Call of the action; `None` for an action that sends other requests.
+    pub(crate) const fn call(&self) -> Option<&'static Call> {
+        match self {
+            Self::Health | Self::Upload => None,
+            Self::OnlyOn(_, action) => action.call(),
+            Self::Inline(call)
+            | Self::Submit(call)
+            | Self::Follow(call)
+            | Self::TailLogs(call)
+            | Self::WaitForStatus(call, _) => Some(call),
         }
     }
 }
@@ -207,6 +232,8 @@ pub struct Call {
 pub struct Command {
     /// Arguments, with placeholders that [`IterationNames::fill`] replaces.
     pub args: &'static [&'static str],
+    /// Feature that an infra must have, or else the command is left out on the infra.
+    pub requires: Feature,
     /// Whether `--run-async` adds `--async` to the arguments.
     pub can_be_async: bool,
     /// Texts that the output must contain. The exit code proves nothing: `sky status` exits
@@ -230,14 +257,57 @@ impl Scenario {
     pub fn leaves_cluster(&self) -> bool {
         match &self.work {
             Work::Api(actions) => {
-                actions
-                    .iter()
-                    .any(|action| matches!(action, Action::Submit(call) if call.path == "/launch"))
-                    && self.needs == Need::Infrastructure
+                let submits = |path| {
+                    actions.iter().any(|it| matches!(it, Action::Submit(call) if call.path == path))
+                };
+                self.needs == Need::Infrastructure && submits("/launch") && !submits("/down")
             }
-            Work::Cli(command) => command.args.first() == Some(&"launch"),
+            Work::Cli(commands) => {
+                let runs = |word| commands.iter().any(|it| it.args.first() == Some(&word));
+                runs("launch") && !runs("down")
+            }
+            // The teardown finds what a script leaves.
+            Work::Script | Work::Mix | Work::Hold(_) | Work::Probe => false,
+        }
+    }
+
+    /// Number of clusters that an iteration launches, those of managed jobs included.
+    pub fn launches(&self) -> u32 {
+        const LAUNCHING: [&str; 2] = ["/launch", "/jobs/launch"];
+        let count = match &self.work {
+            // Unknown; most programs have one cluster at a time.
+            Work::Script => 1,
+            _ if self.needs != Need::Infrastructure => 0,
+            Work::Api(actions) => {
+                let is_launch = |action: &&Action| matches!(action, Action::Submit(call) if LAUNCHING.contains(&call.path));
+                actions.iter().filter(is_launch).count()
+            }
+            Work::Cli(commands) => {
+                commands.iter().filter(|command| command.args.contains(&"launch")).count()
+            }
+            Work::Mix | Work::Hold(_) | Work::Probe => 0,
+        };
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Whether an iteration submits a managed job.
+    pub fn submits_jobs(&self) -> bool {
+        match &self.work {
+            Work::Api(actions) => actions
+                .iter()
+                .any(|it| matches!(it, Action::Submit(call) if call.path == "/jobs/launch")),
+            Work::Cli(commands) => {
+                commands.iter().any(|it| it.args.starts_with(&["jobs", "launch"]))
+            }
+            // It may.
+            Work::Script => true,
             Work::Mix | Work::Hold(_) | Work::Probe => false,
         }
+    }
+
+    /// Whether `--run-async` adds `--async` to a command of the scenario.
+    pub fn can_be_async(&self) -> bool {
+        matches!(self.work, Work::Cli(commands) if commands.iter().any(|it| it.can_be_async))
     }
 }
 
@@ -276,6 +346,8 @@ mod tests {
                         submitted.remove(at.unwrap_or_else(|| panic!("{}", scenario.id)));
                     }
                     Action::Health
+                    | Action::Upload
+                    | Action::OnlyOn(..)
                     | Action::Inline(_)
                     | Action::TailLogs(_)
                     | Action::WaitForStatus(..) => {}

@@ -3,6 +3,9 @@
 //! Every name begins with the run's tag, which tells the run's resources from those of
 //! others.
 
+use std::path::PathBuf;
+
+use crate::hash;
 use crate::ids::RunId;
 use crate::infrastructure::cloud_of;
 
@@ -45,14 +48,20 @@ pub struct IterationNames {
     pub shared: SharedNames,
     /// Name of the cluster or managed job that this iteration creates.
     pub own: String,
-    /// ID of the shared job that the scenario needs, once it is submitted.
+    /// ID of the last job that the iteration has submitted, on a cluster or managed; before any, of
+    /// the shared job that the scenario needs.
     pub job_id: Option<u64>,
+    /// Directory that `sky` processes send along with a launch; empty for requests without one.
+    pub workdir: PathBuf,
     /// Free port for the replica of the shared service; 8080 if `None`.
     pub service_port: Option<u16>,
     /// Duration of the shared managed job in seconds. Users must begin to follow its output
     /// before it ends, since SkyPilot may show nothing of a job that is just ending.
     pub job_seconds: u64,
 }
+
+/// Path of the working directory that sessions upload, on the client and in the uploaded zip file.
+pub(crate) const UPLOADED_WORKDIR: &str = "/skyload/workdir";
 
 /// Duration of the shared managed job in seconds, without a ramp.
 pub(crate) const JOB_SECONDS: u64 = 30;
@@ -71,12 +80,25 @@ impl IterationNames {
             },
             own: none(),
             job_id: None,
+            workdir: PathBuf::new(),
             service_port: None,
             job_seconds: JOB_SECONDS,
         }
     }
 
-    /// Argument with `{cloud}`, `{infra}`, `{own}`, `{cluster}` and `{service}` replaced.
+    /// Name of the managed job that this iteration submits beside its cluster.
+    pub(crate) fn own_job(&self) -> String {
+        format!("{}-job", self.own)
+    }
+
+    /// ID of the iteration's upload. SkyPilot's client makes it of the names and contents of the
+    /// files; those of another iteration would have other names.
+    pub(crate) fn blob_id(&self) -> String {
+        hash::sha256(self.own.as_bytes())
+    }
+
+    /// Argument with `{cloud}`, `{infra}`, `{own}`, `{cluster}`, `{service}` and `{workdir}`
+    /// replaced.
     pub fn fill(&self, argument: &str) -> String {
         argument
             .replace("{cloud}", cloud_of(&self.shared.infra))
@@ -84,6 +106,7 @@ impl IterationNames {
             .replace("{own}", &self.own)
             .replace("{cluster}", &self.shared.cluster)
             .replace("{service}", &self.shared.service)
+            .replace("{workdir}", &self.workdir.to_string_lossy())
     }
 }
 

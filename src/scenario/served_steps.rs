@@ -30,7 +30,8 @@ pub(crate) fn http_steps(path: &str) -> BTreeSet<String> {
         Action::Inline(_) | Action::Submit(_) => path_of(call) == path,
         Action::WaitForStatus(..) => path == RESULT || path_of(call) == path,
         Action::Follow(_) => path == RESULT,
-        Action::Health | Action::TailLogs(_) => false,
+        // `calls` has the action within.
+        Action::OnlyOn(..) | Action::Health | Action::Upload | Action::TailLogs(_) => false,
     };
     calls().filter(is_of_path).map(step).collect()
 }
@@ -47,16 +48,13 @@ fn calls() -> impl Iterator<Item = (&'static Action, &'static Call)> {
     let actions = ScenarioId::ALL.into_iter().flat_map(|id| match &Scenario::of(id).work {
         Work::Api(actions) => *actions,
         // The operations of a mix are scenarios of their own.
-        Work::Mix | Work::Cli(_) | Work::Hold(_) | Work::Probe => &[],
+        Work::Mix | Work::Cli(_) | Work::Script | Work::Hold(_) | Work::Probe => &[],
     });
-    actions.filter_map(|action| match action {
-        Action::Health => None,
-        Action::Inline(call)
-        | Action::Submit(call)
-        | Action::Follow(call)
-        | Action::TailLogs(call)
-        | Action::WaitForStatus(call, _) => Some((action, *call)),
-    })
+    let plain = actions.map(|action| match action {
+        Action::OnlyOn(_, action) => *action,
+        action => action,
+    });
+    plain.filter_map(|action| Some((action, action.call()?)))
 }
 
 fn path_of(call: &Call) -> &'static str {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::mix::is_operation;
-use super::{Action, Call, Command, Scenario, ScenarioId, TAKE_DOWN, Work};
+use super::{Action, Call, Command, SCRIPT_STEP, Scenario, ScenarioId, TAKE_DOWN, Work};
 
 /// Separator between a step's name and the infra that it ran on, in scenarios with several.
 const AT: &str = " @";
@@ -38,10 +38,17 @@ impl Scenario {
                 let operations = ScenarioId::ALL.into_iter().filter(|id| is_operation(*id));
                 operations.flat_map(steps_of_operation).collect()
             }
-            Work::Cli(command) => BTreeSet::from([command.name()]),
             Work::Hold(_) => [CONNECT, FIRST_LINE, GAP].map(str::to_owned).into(),
+            Work::Cli(commands) => commands.iter().map(Command::name).collect(),
+            // Those that the program marks are known only after its run.
+            Work::Script => BTreeSet::from([SCRIPT_STEP.to_owned()]),
             Work::Probe => BTreeSet::new(),
         }
+    }
+
+    /// Whether its iterations may record a step of this name.
+    pub fn may_have_step(&self, name: &str) -> bool {
+        matches!(self.work, Work::Script) || self.steps().contains(name)
     }
 }
 
@@ -63,6 +70,8 @@ impl Action {
             |call: &Call| ["stream", "get", "queue+run"].map(|it| format!("{}/{it}", call.step));
         match self {
             Self::Health => vec!["health".to_owned()],
+            Self::Upload => vec!["upload".to_owned()],
+            Self::OnlyOn(_, action) => action.steps(),
             Self::Inline(call) => vec![call.step.to_owned()],
             Self::Submit(call) => vec![submitted(call)],
             Self::Follow(call) => read(call).to_vec(),

@@ -8,16 +8,18 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::ScenarioContext;
 use super::engine::IterationId;
 use super::iteration::Iteration;
 use super::log_reader::{LogReader, Source};
+use super::{ScenarioContext, archive};
 use crate::api::{
     ApiClient, HealthPolicy, RequestResult, Response, no_request_id, retry_while_unavailable,
     unexpected_response,
 };
 use crate::record::outcome::Failure;
-use crate::scenario::{Action, Call, Circumstances, IterationNames, Scenario, TAKE_DOWN};
+use crate::scenario::{
+    Action, Call, Circumstances, IterationNames, Scenario, Shape, TAKE_DOWN, job_id,
+};
 
 /// Runs one iteration of a scenario, whose actions are `actions`.
 pub(super) fn run(
@@ -72,6 +74,11 @@ impl User {
     async fn run_iteration(mut self, actions: &'static [Action]) -> Iteration {
         let mut ids = HashMap::new();
         for action in actions {
+            let action = match action {
+                Action::OnlyOn(feature, _) if !feature.is_on(&self.names.shared.infra) => continue,
+                Action::OnlyOn(_, action) => action,
+                action => action,
+            };
             let done = match action {
                 Action::Health => self.check_health().await,
                 Action::Inline(call) => self.send_inline(call).await,
@@ -84,6 +91,9 @@ impl User {
                     None => Ok(()),
                 },
                 Action::TailLogs(call) => self.tail_logs(call).await,
+                Action::Upload => self.upload().await,
+                // Not reached: the action within was taken above.
+                Action::OnlyOn(..) => Ok(()),
                 Action::WaitForStatus(call, status) => self.wait_for_status(call, status).await,
             };
             if let Err(failure) = done {
@@ -166,6 +176,16 @@ impl User {
         }
     }
 
+    /// Uploads the working directory, unless the server has it already.
+    async fn upload(&mut self) -> Result<(), Failure> {
+        let start = Instant::now();
+        let (archive, blob_id) = (archive::zipped(), self.names.blob_id());
+        let uploaded = self.client.upload("upload", &blob_id, archive).await;
+        self.iteration.step("upload", start.elapsed());
+        self.iteration.add_retries(uploaded?);
+        Ok(())
+    }
+
     /// Asks for a cluster's status until the status is `wanted`; without limit, since a scenario has
     /// one.
     async fn wait_for_status(&mut self, call: &Call, wanted: &str) -> Result<(), Failure> {
@@ -201,6 +221,9 @@ impl User {
         answer: Result<RequestResult, Failure>,
     ) -> Result<(), Failure> {
         let answer = self.record_steps(call, reader, answer)?;
+        if let (Shape::JobId, Ok(value)) = (call.expect.value, &answer.result) {
+            self.names.job_id = job_id(value).or(self.names.job_id);
+        }
         self.judge(call, answer.result);
         Ok(())
     }

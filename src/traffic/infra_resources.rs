@@ -73,6 +73,7 @@ impl ScenarioContext {
             shared: resources.names.clone(),
             own: format!("{}-{scenario}-{segment}-{user}", self.run.id().tag()),
             job_id: resources.job_id,
+            workdir: self.workdir.as_ref().map(|it| it.path().to_owned()).unwrap_or_default(),
             ..IterationNames::none()
         }
     }

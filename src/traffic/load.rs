@@ -8,7 +8,9 @@ use super::engine::{
     ClosedLoad, EndCondition, FinishedIteration, IterationId, Load, OpenLoad, Segments, UserPlan,
 };
 use super::reserve::ReservedFiles;
-use super::{ScenarioContext, TrafficError, api_iteration, cli_iteration, mixed_iteration};
+use super::{
+    ScenarioContext, TrafficError, api_iteration, cli_iteration, mixed_iteration, script_iteration,
+};
 use crate::record::outcome::{Ended, SegmentOutcome};
 use crate::scenario::Work;
 use crate::shape::{Arrivals, LoadShape, Model, Pause, Timed, Window, Windows};
@@ -145,14 +147,21 @@ async fn with_work<D: super::engine::Driver>(
             });
             load.await
         }
-        Work::Cli(command) => {
-            let iteration = move |id: IterationId| cli_iteration::run(&shared, command, id);
+        Work::Cli(commands) => {
+            let iteration = move |id: IterationId| cli_iteration::run(&shared, commands, id);
             let mut processes: Vec<(usize, FinishedIteration<_>)> = Vec::new();
             let load = load.run(&context.timeline, end, iteration, |number, _, finished| {
                 processes.push((number, finished));
             });
             let (segments, ended) = load.await;
-            cli_iteration::judge_all(context, command, &processes, segments, (ended, end)).await
+            cli_iteration::judge_all(context, commands, &processes, segments, (ended, end)).await
+        }
+        Work::Script => {
+            let iteration = move |id: IterationId| script_iteration::run(&shared, id);
+            let load = load.run(&context.timeline, end, iteration, |_, segment, finished| {
+                finished.iteration.add_to(segment, finished.duration);
+            });
+            load.await
         }
         Work::Hold(_) | Work::Probe => unreachable!("these have drivers of their own"),
     }

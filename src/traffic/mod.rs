@@ -6,9 +6,13 @@
 //! directory, and is judged later from this file.
 
 mod api_iteration;
+mod archive;
 mod barrier;
+mod bench_lines;
 mod breach;
 mod cli_iteration;
+mod cli_judgement;
+mod client_process;
 mod engine;
 mod hold;
 mod infra_resources;
@@ -18,6 +22,7 @@ mod log_reader;
 mod mixed_iteration;
 mod probe;
 mod reserve;
+mod script_iteration;
 mod stop;
 
 use std::cell::Cell;
@@ -39,6 +44,7 @@ use crate::record::{RecordError, RunDir, Version, read, write_json};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
 use crate::usage::Usage;
+use archive::Workdir;
 use barrier::Barrier;
 pub use barrier::has_ended;
 use engine::EndCondition;
@@ -83,7 +89,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         _ if !has_started => (Vec::new(), Ended::Stopped),
         (_, Some(failure)) => (vec![context.fail_all(failure)], Ended::Finished),
         (Work::Hold(call), None) => hold::run(&context, call, &stop, limit).await?,
-        (Work::Api(_) | Work::Mix | Work::Cli(_), None) => {
+        (Work::Api(_) | Work::Mix | Work::Cli(_) | Work::Script, None) => {
             load::run(&context, EndCondition { stop: &stop, limit }, &mut reserve).await?
         }
     };
@@ -129,6 +135,8 @@ struct ScenarioContext {
     credentials: Credentials,
     barrier: Barrier,
     timeline: Timeline,
+    /// Working directory of sessions that `sky` processes send; `None` for other scenarios.
+    workdir: Option<Workdir>,
     /// Number of SkyPilot users so far.
     users: Cell<u16>,
 }
@@ -147,6 +155,7 @@ impl ScenarioContext {
             run: run.clone(),
             plan: plan.clone(),
             resources: InfraResources::of(run, plan, &planned)?,
+            workdir: workdir_of(run, planned.id)?,
             scenario: Scenario::of(planned.id),
             planned,
             environment: environment.clone(),
@@ -160,19 +169,31 @@ impl ScenarioContext {
     }
 }
 
+/// Working directory of a scenario whose commands name one.
+fn workdir_of(run: &RunDir, id: ScenarioId) -> Result<Option<Workdir>, RecordError> {
+    let Work::Cli(commands) = Scenario::of(id).work else { return Ok(None) };
+    if !commands.iter().any(|command| command.args.contains(&"{workdir}")) {
+        return Ok(None);
+    }
+    let path = run.workdir();
+    let created = Workdir::create(path.clone());
+    let act = "create the working directory of sessions at";
+    created.map(Some).map_err(|source| RecordError::Io { act, path, source })
+}
+
 impl ScenarioContext {
     /// Seed of what the scenario draws. Scenarios draw from sequences of their own.
     fn seed(&self) -> u64 {
         self.plan.seed.wrapping_add((self.planned.id as u64) << 16)
     }
 
-    /// Id of a SkyPilot user for one process. Each of the eight CLI scenarios has 8,192 ids of its
-    /// own before they repeat.
+    /// Id of a SkyPilot user for the processes of one iteration. Each of up to 16 CLI scenarios has
+    /// 4,096 ids of its own before they repeat.
     fn next_user_id(&self) -> String {
         let number = self.users.get();
         self.users.set(number.wrapping_add(1));
-        let scenario = (self.planned.id as u16) % 8;
-        self.run.id().user((scenario << 13) | (number & 0x1fff))
+        let scenario = (self.planned.id as u16) % 16;
+        self.run.id().user((scenario << 12) | (number & 0x0fff))
     }
 
     /// Whether an iteration of a scenario takes down the cluster that it has launched. The clusters

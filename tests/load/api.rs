@@ -27,6 +27,7 @@ use crate::support;
 #[case::cluster_refresh(ScenarioId::ApiClusterRefresh)]
 #[case::start_stop(ScenarioId::ApiStartStop)]
 #[case::autostop(ScenarioId::ApiAutostop)]
+#[case::session(ScenarioId::ApiSession)]
 #[case::mix(ScenarioId::ApiMix)]
 #[tokio::test]
 async fn every_request_gets_the_expected_response(#[case] id: ScenarioId) -> anyhow::Result<()> {

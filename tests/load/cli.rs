@@ -14,6 +14,8 @@ use crate::support;
 #[case::jobs(ScenarioId::CliJobs)]
 #[case::serve(ScenarioId::CliServe)]
 #[case::check(ScenarioId::CliCheck)]
+#[case::session(ScenarioId::CliSession)]
+#[case::script(ScenarioId::CliScript)]
 #[tokio::test]
 async fn every_command_succeeds(#[case] id: ScenarioId) -> anyhow::Result<()> {
     support::drive(id).await

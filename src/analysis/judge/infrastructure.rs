@@ -1,9 +1,11 @@
 //! Findings on shared resources, their teardown, and the loopback nodes.
 
-use super::{Case, Findings, Severity};
+use super::{About, Case, Findings, Severity};
 use crate::infrastructure::Infrastructure;
 use crate::plan::ServerTarget;
 use crate::record::resources::Stage;
+use crate::scenario::ScenarioId;
+use crate::units::counted;
 
 impl Findings {
     pub(super) fn of_infrastructure(&mut self, case: &Case<'_>) {
@@ -17,6 +19,18 @@ impl Findings {
                     Stage::TearDown => format!("teardown of {} failed", step.what),
                 };
                 self.add(Severity::ScenarioFailed, format!("{what}: {failure}"));
+            }
+            if !log.of_scripts.is_empty() {
+                self.add_about(
+                    About::Scenario(ScenarioId::CliScript),
+                    Severity::Note,
+                    format!(
+                        "{}: scripts left {}, removed in the teardown: {}",
+                        ScenarioId::CliScript,
+                        counted(log.of_scripts.len(), "resource"),
+                        log.of_scripts.join(", ")
+                    ),
+                );
             }
             if !log.left.is_empty() {
                 self.add(

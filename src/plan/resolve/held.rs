@@ -15,7 +15,7 @@ impl Resolver<'_> {
     /// Connections that a list names, as in `logs=10,stream`.
     pub(super) fn held(&mut self, list: &str) -> Held {
         let place = if self.request.hold.is_empty() { "hold" } else { "--hold" };
-        let all: Vec<ScenarioId> = ScenarioId::selectable(ScenarioKind::Hold).collect();
+        let all: Vec<ScenarioId> = ScenarioId::of_kind(ScenarioKind::Hold).collect();
         let mut held = Held::new();
         for word in list.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {
             let (name, count) = match word.split_once('=') {

@@ -13,11 +13,10 @@ use crate::scenario::{Need, Scenario, ScenarioKind};
 #[test]
 fn without_flags_the_default_plan_runs_all_scenarios_that_loopback_supports() {
     let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &MACHINE).unwrap();
-    let all = ScenarioId::ALL.into_iter();
-    let selectable = all.filter(|id| id.is_selectable() && id.kind() != ScenarioKind::Hold);
-    let supported = selectable.clone().filter(|id| Scenario::of(*id).supports("slurm/loop"));
+    let all = || ScenarioId::ALL.into_iter().filter(|id| id.is_in_all());
+    let supported = all().filter(|id| Scenario::of(*id).supports("slurm/loop"));
     assert!(plan.scenarios.iter().map(|planned| planned.id).eq(supported));
-    assert_eq!(plan.scenarios.len() + plan.left_out.len(), selectable.count());
+    assert_eq!(plan.scenarios.len() + plan.left_out.len(), all().count());
     let settings = &config().plans["default"];
     assert_eq!(plan.infrastructure, Infrastructure::local(LocalInfra::Loopback));
     for scenario in &plan.scenarios {

@@ -16,6 +16,7 @@ mod mix;
 mod open_files;
 mod peaks;
 mod scenarios;
+mod script;
 mod server_env;
 mod server_metrics;
 mod settings;
@@ -38,7 +39,8 @@ use super::nodes::NodeCpu;
 use super::planned::parts;
 use super::server_metrics::ServerMetrics;
 use super::{
-    LeftOut, LoadPlan, Reduction, ServerTarget, SkySelection, ValidityLimits, estimate, fit, ramp,
+    LeftOut, LoadPlan, PlannedScenario, Reduction, Script, ServerTarget, SkySelection,
+    ValidityLimits, estimate, fit, ramp,
 };
 use crate::config::{Config, InfraAssignment, PlanSettings, RampSetting};
 use crate::infrastructure::KubernetesSize;
@@ -110,6 +112,7 @@ struct Basis {
     server_metrics: Option<ServerMetrics>,
     budgets: Vec<Limit>,
     thresholds: Vec<Threshold>,
+    script: Option<Script>,
     infrastructure: Choice,
     kubernetes_size: KubernetesSize,
     scenarios: Vec<Assigned>,
@@ -149,7 +152,9 @@ impl Resolver<'_> {
         let infrastructure = self.infrastructure(&server);
         let kubernetes_size = self.kubernetes_size();
         let size = self.size();
-        let Selection { scenarios, mix, held, left_out } = self.scenarios(&server, &infrastructure);
+        let script = self.script();
+        let Selection { scenarios, mix, held, left_out } =
+            self.scenarios(&server, &infrastructure, script.is_some());
         self.unused_flags(&server, &infrastructure, &scenarios, mix.as_ref());
         let (shapes, seed) = (self.shapes(&scenarios, &held), self.seed());
         let rule = match self.names_scenarios() {
@@ -173,6 +178,7 @@ impl Resolver<'_> {
             server_metrics,
             budgets,
             thresholds,
+            script,
             infrastructure,
             kubernetes_size,
             scenarios,
@@ -224,8 +230,10 @@ impl Resolver<'_> {
             without_infrastructure: basis.infrastructure.reason_for_none.clone(),
             catalog: request.catalog.clone(),
             kubernetes_size: basis.kubernetes_size,
+            script: basis.script.clone(),
             run_async: request.run_async,
             keep_server: request.keep_server,
+            scenario_timeout: settings.scenario_timeout.max(time_of_script(basis, &scenarios)),
             scenarios,
             left_out: basis.left_out.clone(),
             ramp,
@@ -233,7 +241,6 @@ impl Resolver<'_> {
             baseline: settings.baseline,
             cooldown: settings.cooldown,
             settle_timeout: settings.settle_timeout.unwrap_or_else(|| estimate::settle_time(speed)),
-            scenario_timeout: settings.scenario_timeout,
             teardown_timeout: settings.teardown_timeout,
             probe_rate: settings.probe_rate,
             profiler_interval: config.profiler.interval,
@@ -252,6 +259,15 @@ impl Resolver<'_> {
             speed,
         })
     }
+}
+
+/// Longest time of the user's program over all its runs, and of ending them; zero without one.
+fn time_of_script(basis: &Basis, scenarios: &[PlannedScenario]) -> Duration {
+    const TIME_TO_END: Duration = Duration::from_secs(60);
+    let planned = scenarios.iter().find(|planned| planned.id == ScenarioId::CliScript);
+    let (Some(script), Some(planned)) = (&basis.script, planned) else { return Duration::ZERO };
+    let runs = planned.shape.synchronized_starts().max(1);
+    script.timeout.saturating_mul(runs).saturating_add(TIME_TO_END)
 }
 
 /// Whether any scenario launches something, or requests something launched before.

@@ -10,7 +10,7 @@ use crate::infrastructure::LocalInfra;
 use crate::plan::planned::parts;
 use crate::plan::{LeftOut, ServerTarget};
 use crate::record::request::LoadRequest;
-use crate::scenario::{Feature, Mix, ScenarioId, ScenarioKind};
+use crate::scenario::{Feature, Mix, Need, ScenarioId, ScenarioKind};
 
 /// Selected scenarios.
 pub(super) struct Selection {
@@ -31,6 +31,7 @@ impl Resolver<'_> {
         &mut self,
         server: &ServerTarget,
         infrastructure: &Choice,
+        has_script: bool,
     ) -> Selection {
         let (request, settings) = (self.request, self.settings);
         let named = self.names_scenarios();
@@ -44,6 +45,9 @@ impl Resolver<'_> {
         let mut chosen = self.select("--api", ScenarioKind::Api, &api);
         chosen.extend(mix.iter().map(|_| ScenarioId::ApiMix));
         chosen.extend(self.select("-r", ScenarioKind::Cli, &cli));
+        if has_script {
+            chosen.push(ScenarioId::CliScript);
+        }
         let held = self.held(&hold);
         chosen.extend(held.keys());
         let infras = infrastructure.chosen.names();
@@ -52,7 +56,10 @@ impl Resolver<'_> {
             let is_on = |infra: &String| {
                 parts.iter().all(|(part, _)| infrastructure.lacking(part, infra).is_none())
             };
-            !parts.iter().any(|(part, _)| part.takes_infra()) || infras.iter().any(is_on)
+            let takes_infra = parts
+                .iter()
+                .any(|(part, _)| part.takes_infra() && part.needs != Need::OptionalInfrastructure);
+            !takes_infra || infras.iter().any(is_on)
         };
         let (mut scenarios, unsupported): (Vec<_>, Vec<_>) =
             chosen.into_iter().partition(is_supported);
@@ -71,7 +78,8 @@ impl Resolver<'_> {
         // After another error, such as a misspelled scenario, this one would only repeat it.
         if scenarios.is_empty() && self.errors.is_empty() {
             self.error(
-                "no scenario selected; select one with -r, --api, --mix or --hold".to_owned(),
+                "no scenario selected; select one with -r, --api, --mix, --hold or --script"
+                    .to_owned(),
             );
         }
         scenarios.push(ScenarioId::ProbeHealth);
@@ -84,8 +92,9 @@ impl Resolver<'_> {
 
     /// Whether flags name the scenarios.
     pub(super) fn names_scenarios(&self) -> bool {
-        let LoadRequest { cli, api, hold, mix, .. } = self.request;
-        mix.is_some() || [cli, api, hold].into_iter().any(|list| !list.is_empty())
+        let LoadRequest { cli, api, hold, mix, script, .. } = self.request;
+        let lists = [cli, api, hold];
+        mix.is_some() || script.is_some() || lists.into_iter().any(|list| !list.is_empty())
     }
 
     /// Adds an error for each feature that scenarios need and no infra of the run has.
@@ -131,15 +140,15 @@ impl Resolver<'_> {
     /// Scenarios of one kind that a list names, each once and in the order of the scenario table.
     fn select(&mut self, flag: &str, kind: ScenarioKind, list: &str) -> Vec<ScenarioId> {
         let mut chosen = Vec::new();
+        let listed = || ScenarioId::of_kind(kind).filter(|id| id.is_listed());
         for word in list.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {
             match word {
-                "all" => chosen.extend(ScenarioId::selectable(kind)),
+                "all" => chosen.extend(listed().filter(|id| id.is_in_all())),
                 "none" => {}
-                _ => match ScenarioId::selectable(kind).find(|id| id.name() == word) {
+                _ => match listed().find(|id| id.name() == word) {
                     Some(id) => chosen.push(id),
                     None => {
-                        let mut known: Vec<_> =
-                            ScenarioId::selectable(kind).map(ScenarioId::name).collect();
+                        let mut known: Vec<_> = listed().map(ScenarioId::name).collect();
                         known.push("all");
                         self.error(format!(
                             "{flag}: unknown {} scenario `{word}`; {}",
@@ -150,7 +159,7 @@ impl Resolver<'_> {
                 },
             }
         }
-        ScenarioId::selectable(kind).filter(|id| chosen.contains(id)).collect()
+        ScenarioId::of_kind(kind).filter(|id| chosen.contains(id)).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use super::infrastructure::Choice;
 use super::{Resolver, takes_infrastructure};
 use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::plan::ServerTarget;
-use crate::scenario::{Mix, Scenario, ScenarioId, ScenarioKind, Work};
+use crate::scenario::{Mix, Scenario, ScenarioId, ScenarioKind};
 
 impl Resolver<'_> {
     pub(super) fn unused_flags(
@@ -83,10 +83,7 @@ impl Resolver<'_> {
     }
 
     fn unused_async(&mut self, infrastructure: &Choice, scenarios: &[ScenarioId]) {
-        let can_be_async = |id: &ScenarioId| match &Scenario::of(*id).work {
-            Work::Cli(command) => command.can_be_async,
-            Work::Api(_) | Work::Mix | Work::Hold(_) | Work::Probe => false,
-        };
+        let can_be_async = |id: &ScenarioId| Scenario::of(*id).can_be_async();
         if self.request.run_async && !scenarios.iter().any(can_be_async) {
             let reason = infrastructure.reason_for_none.as_deref();
             self.error(format!(

@@ -35,14 +35,14 @@ pub struct LoadRequest {
     #[arg(allow_hyphen_values = true)]
     pub users: Option<String>,
 
-    /// CLI scenarios: launch status logs jobs serve (+ jobs_queue api_status check), all.
+    /// CLI scenarios: launch status logs jobs serve (+ jobs_queue api_status check session), all.
     #[arg(short = 'r', long, value_name = "LIST", num_args = 1.., visible_aliases = aliases::CLI)]
     pub cli: Vec<String>,
 
     /// API scenarios: launch_and_logs status cli_status tail_logs validate api_status
     /// (+ exec cluster_queue jobs_launch jobs_logs jobs_queue status_refresh launch_dryrun; on
-    /// clouds check show_gpus optimize storage_ls cost_report cluster_refresh start_stop autostop),
-    /// all.
+    /// clouds check show_gpus optimize storage_ls cost_report cluster_refresh start_stop autostop;
+    /// session), all.
     #[arg(long, value_name = "LIST", num_args = 1.., visible_aliases = aliases::API)]
     pub api: Vec<String>,
 
@@ -56,6 +56,15 @@ pub struct LoadRequest {
     /// --for.
     #[arg(long, value_name = "LIST", num_args = 1..)]
     pub hold: Vec<String>,
+
+    /// Program that each user runs, such as a bash script: its exit code counts, and its lines
+    /// `##BENCH_START NAME TIME` and `##BENCH_END NAME CODE TIME` are steps.
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+
+    /// Maximum time of a run of --script, after which it is killed [default: 1h].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub script_timeout: Option<String>,
 
     /// Infra to launch on: loopback (a Slurm cluster on this machine), emulated-aws,
     /// emulated-kubernetes (without launches), none, or values of SkyPilot's --infra, such as

@@ -34,6 +34,11 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
         // An isolated server can only use a cloud with copied credentials.
         copy_credentials: is_isolated && !clouds.is_empty(),
         infra,
+        script: plan.script.as_ref().map(|script| script.path.clone()),
+        script_timeout: plan
+            .script
+            .as_ref()
+            .map(|script| humantime::format_duration(script.timeout).to_string()),
         run_async: plan.run_async,
         sky: sky(plan),
         server: match &plan.server {
@@ -65,14 +70,13 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
 
 /// Values for the flag that selects scenarios of `kind`.
 pub(super) fn list(kind: ScenarioKind, scenarios: &[ScenarioId]) -> Vec<String> {
-    let chosen: Vec<String> = scenarios
-        .iter()
-        .filter(|id| id.kind() == kind && id.is_selectable())
-        .map(|id| id.name().to_owned())
-        .collect();
+    let of_kind = || scenarios.iter().filter(|id| id.kind() == kind && id.is_listed());
+    let chosen: Vec<String> = of_kind().map(|id| id.name().to_owned()).collect();
+    let all = ScenarioId::of_kind(kind).filter(|id| id.is_in_all());
+    let is_all = all.eq(of_kind().copied());
     match chosen.len() {
         0 => chosen,
-        all if all == ScenarioId::selectable(kind).count() => vec!["all".to_owned()],
+        _ if is_all => vec!["all".to_owned()],
         _ => chosen,
     }
 }

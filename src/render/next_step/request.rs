@@ -9,7 +9,7 @@ use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::metric::Threshold;
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::request::LoadRequest;
-use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
+use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 use crate::shape::LoadShape;
 
 /// Request of the run, without the login of the server's URL.
@@ -70,6 +70,9 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     }
     (request.cli, request.api) =
         (list(ScenarioKind::Cli, scenarios), list(ScenarioKind::Api, scenarios));
+    let script = report.plan.script.as_ref().filter(|_| scenarios.contains(&ScenarioId::CliScript));
+    request.script = script.map(|script| script.path.clone());
+    request.script_timeout = request.script_timeout.filter(|_| script.is_some());
     request.mix = mix(&report.plan).filter(|_| scenarios.contains(&ScenarioId::ApiMix));
     if request.hold.is_empty() {
         // Flags that name scenarios leave the plan's connections out.
@@ -86,7 +89,7 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     }
     // A threshold of a scenario that does not run is a usage error.
     request.thresholds.retain(|text| is_about_any(text, scenarios));
-    request.run_async &= scenarios.iter().any(|id| can_be_async(*id));
+    request.run_async &= scenarios.iter().any(|id| Scenario::of(*id).can_be_async());
     with_used_shape(request, &report.plan, scenarios)
 }
 
@@ -113,8 +116,4 @@ fn is_about_any(threshold: &str, scenarios: &[ScenarioId]) -> bool {
         let Some(id) = threshold.metric.scenario() else { return true };
         id.kind().accompanies_load() || scenarios.contains(&id)
     })
-}
-
-fn can_be_async(id: ScenarioId) -> bool {
-    matches!(&Scenario::of(id).work, Work::Cli(command) if command.can_be_async)
 }

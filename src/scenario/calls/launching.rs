@@ -23,7 +23,7 @@ fn echo(names: &IterationNames) -> String {
 }
 
 /// Task of a managed job: upstream's, with a shorter sleep.
-fn job(names: &IterationNames) -> String {
+pub(super) fn job(names: &IterationNames) -> String {
     task(&names.shared.infra, "echo hello && sleep 10")
 }
 

@@ -3,6 +3,7 @@
 pub(super) mod cloud;
 pub(super) mod held;
 pub(super) mod launching;
+pub(super) mod session;
 pub mod shared;
 
 use std::time::Duration;

@@ -39,12 +39,16 @@ pub(super) fn requests(test: &TestRun, server: &FakeServer) -> anyhow::Result<Re
 }
 
 /// Run with one scenario on AWS, whose shared resources are set up.
-async fn set_up(server: &FakeServer, id: ScenarioId) -> anyhow::Result<TestRun> {
+pub(super) async fn set_up(server: &FakeServer, id: ScenarioId) -> anyhow::Result<TestRun> {
     set_up_all(server, &[id]).await
 }
 
 pub(super) async fn set_up_all(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<TestRun> {
-    let test = TestRun::of(server, ids)?.on(&["aws"]).write()?;
+    set_up_test(server, TestRun::of(server, ids)?.on(&["aws"]).write()?).await
+}
+
+/// Run whose shared resources are set up.
+pub(super) async fn set_up_test(server: &FakeServer, test: TestRun) -> anyhow::Result<TestRun> {
     let requests = requests(&test, server)?;
     let log = resources::set_up(&requests, &test.dir.id(), test.plan(), None, LIMIT).await;
     write_json(&test.dir.resources(), &log)?;

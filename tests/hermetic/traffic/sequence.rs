@@ -13,7 +13,7 @@ const STREAM: &str = "GET /api/stream";
 const GET: &str = "GET /api/get";
 
 /// Calls in the server's log, without their queries.
-fn calls(log: &str) -> Vec<&str> {
+pub(super) fn calls(log: &str) -> Vec<&str> {
     let calls = log.lines().filter_map(|line| line.split_once('"')?.1.split_once(" HTTP/1.1\""));
     calls.map(|(call, _)| call.split_once('?').map_or(call, |(call, _)| call)).collect()
 }

@@ -22,6 +22,7 @@ mod recommending;
 mod remote_servers;
 mod reports;
 mod runs;
+mod scripts;
 mod server_metrics;
 mod server_profiles;
 mod shapes;

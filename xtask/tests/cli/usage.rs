@@ -54,6 +54,8 @@ fn assert_usage_error(site: &Site, run: &Finished, messages: &[&str]) {
     &["hold:stream: held for the time of the other scenarios, and there are none; add a time"],
 )]
 #[case::no_server(&["--server", "ftp://x"], &["--server: expected isolated, system or an http(s) URL, got `ftp://x`"])]
+#[case::missing_script(&["--script", "/nowhere/x.sh"], &["--script: cannot run `/nowhere/x.sh`: No such file"])]
+#[case::no_script(&["--script-timeout", "1m"], &["--script-timeout: only with --script"])]
 #[case::unknown_plan(&["--plan", "nosuch"], &["--plan: unknown plan `nosuch`", "default"])]
 #[case::missing_file(&["--config", "/nowhere/x.toml"], &["--config: cannot read `/nowhere/x.toml`"])]
 #[case::budget_of_a_remote_server(

@@ -41,6 +41,18 @@ enum Command {
     Logs(client::Logs),
     /// Checks which clouds are enabled.
     Check(client::Clouds),
+    /// Runs a job on a cluster.
+    Exec(client::Exec),
+    /// Shows the jobs of a cluster.
+    Queue(client::Queue),
+    /// Cancels jobs of a cluster.
+    Cancel(client::Cancel),
+    /// Tears down a cluster.
+    Down(client::Down),
+    /// Shows GPUs.
+    ShowGpus(client::Gpus),
+    /// Shows costs.
+    CostReport(Rest),
     /// Prints the constants of SkyPilot's config module (no command of `sky`).
     Constants,
 }
@@ -63,6 +75,8 @@ enum Jobs {
     Queue(Rest),
     /// Launches a managed job.
     Launch(client::JobsLaunch),
+    /// Tails the log of a managed job.
+    Logs(client::JobsLogs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -100,6 +114,7 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         Some(Command::Api(Api::Info(_))) => return client::api_info(&mut out),
         Some(Command::Jobs(Jobs::Queue(_))) => ClientCommand::JobsQueue,
         Some(Command::Jobs(Jobs::Launch(launch))) => ClientCommand::JobsLaunch(launch),
+        Some(Command::Jobs(Jobs::Logs(logs))) => ClientCommand::JobsLogs(logs),
         Some(Command::Serve(Serve::Status(names))) => ClientCommand::ServeStatus(names),
         Some(Command::Status(rest)) => ClientCommand::Status {
             detached: rest.arguments.iter().any(|argument| argument == "--async"),
@@ -107,6 +122,12 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         Some(Command::Launch(launch)) => ClientCommand::Launch(launch),
         Some(Command::Logs(logs)) => ClientCommand::Logs(logs),
         Some(Command::Check(clouds)) => ClientCommand::Check(clouds),
+        Some(Command::Exec(exec)) => ClientCommand::Exec(exec),
+        Some(Command::Queue(queue)) => ClientCommand::Queue(queue),
+        Some(Command::Cancel(cancel)) => ClientCommand::Cancel(cancel),
+        Some(Command::Down(down)) => ClientCommand::Down(down),
+        Some(Command::ShowGpus(gpus)) => ClientCommand::ShowGpus(gpus),
+        Some(Command::CostReport(_)) => ClientCommand::CostReport,
     };
     client::run(&command, &mut out)
 }

@@ -115,6 +115,7 @@ fn with_absolute_paths(typed: LoadRequest) -> Result<LoadRequest> {
         server_profile: absolute(typed.server_profile).context("finding the server's profile")?,
         config: absolute(typed.config).context("finding the configuration")?,
         catalog: absolute(typed.catalog).context("finding the catalogs")?,
+        script: absolute(typed.script).context("finding the script")?,
         ..typed
     })
 }

@@ -19,7 +19,7 @@ use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::record::request::{LoadRequest, RequestFile};
 use skyload::record::{RunDir, RunFacts, Version, write_json};
-use skyload::scenario::{Need, ScenarioId, ScenarioKind};
+use skyload::scenario::{ScenarioId, ScenarioKind};
 use skyload::units::{ByteSize, as_gib, counted, in_minutes};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 use url::Url;
@@ -45,14 +45,16 @@ pub(super) fn metrics_login(request: &LoadRequest) -> Option<Login> {
 /// Asks for confirmation of launches on clouds, which cost money, before anything is started.
 pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
     let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
-    let launching =
-        plan.scenarios.iter().filter(|planned| planned.needs().contains(&Need::Infrastructure));
-    let iterations: u64 = launching.clone().map(PlannedScenario::expected_launches).sum();
-    // Users of a closed loop launch as fast as the cloud lets them, and a mix draws.
-    let is_exact =
-        |planned: &PlannedScenario| planned.mix.is_none() && planned.iterations().is_some();
-    let about = if launching.clone().all(is_exact) { "" } else { "about " };
-    let launches = iterations + plan.shared_resources().len() as u64;
+    let launching = plan.scenarios.iter().filter(|planned| planned.launches() > 0);
+    let clusters: u64 = launching.clone().map(PlannedScenario::expected_launches).sum();
+    // Users of a closed loop launch as fast as the cloud lets them, a mix draws, and what a script
+    // does is unknown.
+    let is_known = |planned: &PlannedScenario| {
+        let has_own_count = planned.mix.is_none() && planned.id != ScenarioId::CliScript;
+        has_own_count && planned.iterations().is_some()
+    };
+    let about = if launching.clone().all(is_known) { "" } else { "about " };
+    let launches = clusters + plan.shared_resources().len() as u64;
     if launches == 0 {
         return Ok(());
     }
@@ -129,10 +131,10 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
     ));
     announce_shapes(plan, progress);
     match (&plan.infrastructure, &plan.without_infrastructure) {
-        (Infrastructure::None, Some(reason)) => {
+        (Infrastructure::None, Some(reason)) if plan.script.is_none() => {
             progress.note(format!("Nothing is launched: {reason}"));
         }
-        (Infrastructure::None, None) => {}
+        (Infrastructure::None, _) => {}
         (infrastructure, reason) => {
             progress.note(format!("Launching on {}", infrastructure.names().join(", ")));
             if let Some(reason) = reason {

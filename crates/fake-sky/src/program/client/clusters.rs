@@ -1,4 +1,4 @@
-//! Commands for clusters: `launch` and `logs`.
+//! Commands for clusters: `launch`, `exec`, `logs`, `cancel` and `down`.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -16,11 +16,49 @@ pub(crate) struct Launch {
     task: TaskOptions,
 }
 
+/// Arguments of `sky exec`.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// Cluster name.
+    #[arg(long, short = 'c')]
+    cluster: String,
+    /// Returns when the job is submitted.
+    #[arg(long, short = 'd')]
+    detach_run: bool,
+    #[command(flatten)]
+    task: TaskOptions,
+}
+
 /// Arguments of `sky logs`.
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
     cluster: String,
     job: u64,
+}
+
+/// Arguments of `sky queue`.
+#[derive(Debug, Args)]
+pub(crate) struct Queue {
+    cluster: String,
+}
+
+/// Arguments of `sky cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    cluster: String,
+    jobs: Vec<u64>,
+    /// Skips the confirmation.
+    #[arg(long, short = 'y', required = true)]
+    yes: bool,
+}
+
+/// Arguments of `sky down`.
+#[derive(Debug, Args)]
+pub(crate) struct Down {
+    cluster: String,
+    /// Skips the confirmation.
+    #[arg(long, short = 'y', required = true)]
+    yes: bool,
 }
 
 pub(super) fn launch(server: &mut Connection<'_>, launch: &Launch) -> anyhow::Result<u8> {
@@ -71,6 +109,62 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &Launch) -> anyhow::Re
          the cluster:\tsky down {cluster}"
     ))?;
     Ok(code)
+}
+
+pub(super) fn exec(server: &mut Connection<'_>, exec: &Exec) -> anyhow::Result<u8> {
+    let dag = exec.task.dag(server, None)?;
+    let cluster = &exec.cluster;
+    validate(server, &dag, &Value::Null)?;
+    let fields = json!({
+        "task": dag, "cluster_name": cluster, "dryrun": false, "down": false, "backend": null,
+    });
+    let value = match server.post_and_stream("/exec", &fields)? {
+        Ok(value) => value,
+        Err(error) => return server.print_error(&error),
+    };
+    if exec.detach_run {
+        server.print(format!("Job ID: {}", value["job_id"]))?;
+        return Ok(0);
+    }
+    follow(server, cluster, &value["job_id"], 0)
+}
+
+pub(super) fn queue(server: &mut Connection<'_>, queue: &Queue) -> anyhow::Result<u8> {
+    let Queue { cluster } = queue;
+    let fields = json!({"cluster_name": cluster, "skip_finished": false, "all_users": false});
+    match server.post_and_stream("/queue", &fields)? {
+        Ok(rows) => {
+            server.print(format!("\nJob queue of current user on cluster {cluster}"))?;
+            for row in rows.as_array().into_iter().flatten() {
+                server.print(format!("{:<4}{}", row["job_id"], row["status"]))?;
+            }
+        }
+        // Like SkyPilot's, which exits with 0 all the same.
+        Err(error) => _ = server.print_error(&error)?,
+    }
+    Ok(0)
+}
+
+pub(super) fn cancel(server: &mut Connection<'_>, cancel: &Cancel) -> anyhow::Result<u8> {
+    let ids = (!cancel.jobs.is_empty()).then_some(&cancel.jobs);
+    let fields = json!({
+        "cluster_name": cancel.cluster, "job_ids": ids, "all": false, "all_users": false,
+        "try_cancel_if_cluster_is_init": false,
+    });
+    match server.post_and_stream("/cancel", &fields)? {
+        Ok(_) => Ok(0),
+        Err(error) => server.print_error(&error),
+    }
+}
+
+pub(super) fn down(server: &mut Connection<'_>, down: &Down) -> anyhow::Result<u8> {
+    match server.post_and_stream("/down", &json!({"cluster_name": down.cluster, "purge": false}))? {
+        Ok(_) => {
+            server.print(format!("Terminating cluster {}...done.", down.cluster))?;
+            Ok(0)
+        }
+        Err(error) => server.print_error(&error),
+    }
 }
 
 pub(super) fn logs(server: &mut Connection<'_>, logs: &Logs) -> anyhow::Result<u8> {

@@ -1,4 +1,4 @@
-//! Command for managed jobs: `jobs launch`.
+//! Commands for managed jobs: `jobs launch` and `jobs logs`.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -12,8 +12,28 @@ pub(crate) struct JobsLaunch {
     /// Job name.
     #[arg(long, short = 'n')]
     name: String,
+    /// Returns when the job is submitted.
+    #[arg(long, short = 'd')]
+    detach_run: bool,
     #[command(flatten)]
     task: TaskOptions,
+}
+
+/// Arguments of `sky jobs logs`.
+#[derive(Debug, Args)]
+pub(crate) struct JobsLogs {
+    /// Job name.
+    #[arg(long, short = 'n')]
+    name: Option<String>,
+    job: Option<u64>,
+}
+
+pub(super) fn logs(server: &mut Connection<'_>, logs: &JobsLogs) -> anyhow::Result<u8> {
+    let fields = json!({
+        "name": logs.name, "job_id": logs.job, "follow": true, "controller": false,
+        "refresh": false, "tail": null, "tail_offset": null, "task": null,
+    });
+    server.follow("/jobs/logs", &fields)
 }
 
 pub(super) fn launch(server: &mut Connection<'_>, launch: &JobsLaunch) -> anyhow::Result<u8> {
@@ -36,6 +56,10 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &JobsLaunch) -> anyhow
         Err(error) => return server.print_error(&error),
     };
     let job = &value["job_id"][0];
+    if launch.detach_run {
+        server.print(format!("Managed Job ID: {job}"))?;
+        return Ok(0);
+    }
     let log = json!({
         "name": null, "job_id": job, "follow": true, "controller": false, "refresh": false,
         "tail": null, "tail_offset": null, "task": null,

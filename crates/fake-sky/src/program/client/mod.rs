@@ -13,10 +13,10 @@ mod task;
 use std::io::Write;
 use std::process::ExitCode;
 
-pub(crate) use self::clusters::{Launch, Logs};
+pub(crate) use self::clusters::{Cancel, Down, Exec, Launch, Logs, Queue};
 pub(crate) use self::connection::{api_info, api_status};
-pub(crate) use self::managed_jobs::JobsLaunch;
-pub(crate) use self::tables::{Clouds, ServiceNames};
+pub(crate) use self::managed_jobs::{JobsLaunch, JobsLogs};
+pub(crate) use self::tables::{Clouds, Gpus, ServiceNames};
 
 use self::connection::Connection;
 
@@ -34,6 +34,13 @@ pub(crate) enum ClientCommand {
     Logs(Logs),
     Check(Clouds),
     JobsLaunch(JobsLaunch),
+    JobsLogs(JobsLogs),
+    Exec(Exec),
+    Queue(Queue),
+    Cancel(Cancel),
+    Down(Down),
+    ShowGpus(Gpus),
+    CostReport,
 }
 
 /// Runs a command, and returns its exit code.
@@ -47,6 +54,13 @@ pub(crate) fn run(command: &ClientCommand, out: &mut dyn Write) -> anyhow::Resul
         ClientCommand::Logs(logs) => clusters::logs(&mut server, logs),
         ClientCommand::Check(clouds) => tables::check(&mut server, clouds),
         ClientCommand::JobsLaunch(launch) => managed_jobs::launch(&mut server, launch),
+        ClientCommand::JobsLogs(logs) => managed_jobs::logs(&mut server, logs),
+        ClientCommand::Exec(exec) => clusters::exec(&mut server, exec),
+        ClientCommand::Queue(queue) => clusters::queue(&mut server, queue),
+        ClientCommand::Cancel(cancel) => clusters::cancel(&mut server, cancel),
+        ClientCommand::Down(down) => clusters::down(&mut server, down),
+        ClientCommand::ShowGpus(gpus) => tables::show_gpus(&mut server, gpus),
+        ClientCommand::CostReport => tables::cost_report(&mut server),
     };
     code.map(ExitCode::from)
 }
@@ -61,6 +75,13 @@ impl ClientCommand {
             Self::Logs(_) => "logs",
             Self::Check(_) => "check",
             Self::JobsLaunch(_) => "jobs launch",
+            Self::JobsLogs(_) => "jobs logs",
+            Self::Exec(_) => "exec",
+            Self::Queue(_) => "queue",
+            Self::Cancel(_) => "cancel",
+            Self::Down(_) => "down",
+            Self::ShowGpus(_) => "show-gpus",
+            Self::CostReport => "cost-report",
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Commands that list something: `status`, `jobs queue`, `serve status`, `check`.
+//! Commands that list something: `status`, `jobs queue`, `serve status`, `check`, `show-gpus`,
+//! `cost-report`.
 //!
 //! Like SkyPilot's, they print their headings and exit with 0 even when requests fail: the
 //! exit code proves nothing.
@@ -18,6 +19,47 @@ pub(crate) struct ServiceNames {
 #[derive(Debug, Args)]
 pub(crate) struct Clouds {
     clouds: Vec<String>,
+}
+
+/// Arguments of `sky show-gpus`.
+#[derive(Debug, Args)]
+pub(crate) struct Gpus {
+    /// Infra whose GPUs are listed.
+    #[arg(long)]
+    infra: Option<String>,
+}
+
+pub(super) fn show_gpus(server: &mut Connection<'_>, gpus: &Gpus) -> anyhow::Result<u8> {
+    let fields = json!({
+        "gpus_only": true, "name_filter": null, "region_filter": null, "quantity_filter": null,
+        "clouds": gpus.infra, "all_regions": false, "require_price": false,
+        "case_sensitive": false,
+    });
+    match server.post_and_stream("/list_accelerator_counts", &fields)? {
+        Ok(found) => {
+            server.print("COMMON_GPU")?;
+            for name in found.as_object().into_iter().flatten().map(|(name, _)| name) {
+                server.print(name)?;
+            }
+            Ok(0)
+        }
+        Err(error) => server.print_error(&error),
+    }
+}
+
+pub(super) fn cost_report(server: &mut Connection<'_>) -> anyhow::Result<u8> {
+    let id = server.post("/cost_report", &json!({"days": 30}))?;
+    match server.result(&id)? {
+        Ok(rows) => {
+            server.print("NAME")?;
+            for row in rows.as_array().into_iter().flatten() {
+                line(server, row, &["name", "total_cost"])?;
+            }
+            server.print("Total Cost: $0.01")?;
+            Ok(0)
+        }
+        Err(error) => server.print_error(&error),
+    }
 }
 
 pub(super) fn check(server: &mut Connection<'_>, clouds: &Clouds) -> anyhow::Result<u8> {

@@ -1,6 +1,8 @@
 //! Task of a command line, as the YAML that the server gets.
 
-use anyhow::bail;
+use std::path::PathBuf;
+
+use anyhow::{bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -15,6 +17,9 @@ pub(crate) struct TaskOptions {
     /// CPUs per node; ignored.
     #[arg(long)]
     cpus: Option<String>,
+    /// Directory to copy to the cluster; only its existence matters here.
+    #[arg(long)]
+    workdir: Option<PathBuf>,
     /// Skips the confirmation.
     #[arg(long, short = 'y')]
     yes: bool,
@@ -33,6 +38,9 @@ impl TaskOptions {
         server: &mut Connection<'_>,
         name: Option<&str>,
     ) -> anyhow::Result<String> {
+        if let Some(workdir) = &self.workdir {
+            ensure!(workdir.is_dir(), "workdir {} does not exist", workdir.display());
+        }
         let command = self.command.join(" ");
         server.print(format!("Command to run: {command}"))?;
         // Quoting as JSON: a JSON string is also a valid YAML string.

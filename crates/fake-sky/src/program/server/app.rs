@@ -19,6 +19,7 @@ use super::pool::Pool;
 use super::request::Request;
 use super::requests::Requests;
 use super::server_fault::ServerFaults;
+use super::uploads::Uploads;
 use super::work::Work;
 use crate::program::protocol::{Order, Queue};
 
@@ -49,6 +50,7 @@ pub(crate) struct App {
     pub(crate) requests: Requests,
     pub(crate) server_faults: ServerFaults,
     pub(crate) cloud: Cloud,
+    pub(crate) uploads: Uploads,
     pub(crate) metrics: Arc<Metrics>,
     short: Pool,
     long: Pool,
@@ -73,6 +75,7 @@ impl App {
             server_faults,
             requests: Requests::default(),
             cloud: Cloud::default(),
+            uploads: Uploads::default(),
             submitted: Mutex::default(),
             calls: Mutex::default(),
             log_threads: AtomicUsize::new(0),

@@ -40,7 +40,9 @@ pub(crate) fn complete(work: &Work, settings: &Settings, cloud: &Cloud) -> Compl
             Outcome::Value(json!(names)).into()
         }
         "sky.check" => check(work, settings).into(),
-        "sky.list_accelerators" => list_accelerators(work, settings).into(),
+        "sky.list_accelerators" | "sky.list_accelerator_counts" => {
+            list_accelerators(work, settings).into()
+        }
         // Like SkyPilot, which keeps the optimized tasks to itself.
         "sky.optimize" => Outcome::Value(Value::Null).into(),
         "sky.storage_ls" => Outcome::Value(json!([])).into(),

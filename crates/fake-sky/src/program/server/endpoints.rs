@@ -92,7 +92,7 @@ const fn get(path: &'static str, name: &'static str, entrypoint: &'static str) -
 }
 
 /// Endpoints whose requests wait in a queue for an executor.
-pub(crate) const QUEUED: [Endpoint; 24] = [
+pub(crate) const QUEUED: [Endpoint; 26] = [
     post("/status", "sky.status", "status", QueueRule::LongToRefresh, &[]),
     post("/jobs/queue", "sky.jobs.queue", "queue", QueueRule::LongToRestartController, &[]),
     post(
@@ -117,6 +117,7 @@ pub(crate) const QUEUED: [Endpoint; 24] = [
     post("/launch", "sky.launch", "launch", QueueRule::Long, &["task", "cluster_name"]),
     post("/exec", "sky.exec", "exec", QueueRule::Long, &["task", "cluster_name"]),
     post("/queue", "sky.queue", "queue", QueueRule::Short, &["cluster_name"]),
+    post("/cancel", "sky.cancel", "cancel", QueueRule::Short, &["cluster_name", "job_ids"]),
     post("/down", "sky.down", "down", QueueRule::Short, &["cluster_name"]),
     post("/stop", "sky.stop", "stop", QueueRule::Short, &["cluster_name"]),
     post("/start", "sky.start", "start", QueueRule::Long, &["cluster_name"]),
@@ -129,6 +130,13 @@ pub(crate) const QUEUED: [Endpoint; 24] = [
     ),
     post("/optimize", "sky.optimize", "optimize", QueueRule::Short, &["dag", "request_options"]),
     post("/list_accelerators", "sky.list_accelerators", "list_accelerators", QueueRule::Short, &[]),
+    post(
+        "/list_accelerator_counts",
+        "sky.list_accelerator_counts",
+        "list_accelerator_counts",
+        QueueRule::Short,
+        &[],
+    ),
     post("/cost_report", "sky.cost_report", "cost_report", QueueRule::Short, &[]),
     post("/check", "sky.check", "check", QueueRule::Short, &[]),
     post("/api/cancel", "sky.api_cancel", "kill_requests", QueueRule::Short, &[]),

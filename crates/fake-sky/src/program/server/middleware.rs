@@ -34,7 +34,11 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
     let versions = Versions::of(request.headers());
     let mut response = match versions {
         _ if fault == Some(CallFault::Reset) => call_fault::reset(),
-        _ if fault == Some(CallFault::Unavailable) => call_fault::unavailable(),
+        _ if fault == Some(CallFault::Unavailable) => {
+            // Read first: a client that still sends a body would get no response.
+            _ = axum::body::to_bytes(request.into_body(), usize::MAX).await;
+            call_fault::unavailable()
+        }
         _ if !is_authorized(&app, request.headers()) => unauthorized(),
         Versions::TooOld => too_old(),
         Versions::Unreadable => traceback("ValueError: invalid literal for int() with base 10"),

@@ -26,6 +26,8 @@ mod server_fault;
 mod stream;
 mod submission;
 mod task;
+mod upload_calls;
+mod uploads;
 mod work;
 
 use std::io;

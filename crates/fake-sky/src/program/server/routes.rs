@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
 use axum::http::{HeaderName, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -23,6 +23,7 @@ use super::request::{Request, Status};
 use super::requests::NotFound;
 use super::stream;
 use super::submission::{accept, object};
+use super::upload_calls;
 
 const STREAMED_ID: HeaderName = HeaderName::from_static("x-skypilot-stream-request-id");
 /// Delay of the response to a submission, for the injected fault `FAKE_SKY_LATE`. Longer than
@@ -37,6 +38,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/stream", get(stream_request))
         .route("/api/status", get(list))
         .route("/validate", post(validate))
+        .route("/upload_v2/blob", get(upload_calls::exists))
+        .route("/upload_v2", post(upload_calls::receive).layer(DefaultBodyLimit::disable()))
         .route("/users/me/workspace", get(not_authenticated));
     for endpoint in QUEUED {
         router = router.route(endpoint.path, queued(endpoint));

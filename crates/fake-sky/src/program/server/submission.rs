@@ -17,6 +17,12 @@ pub(crate) fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<Wor
         return Err(missing("body", field).into());
     }
     let body = Value::Object(body);
+    if let Some(blob) = body["file_mounts_blob_id"].as_str()
+        && !app.uploads.has(body["env_vars"]["SKYPILOT_USER_ID"].as_str().unwrap_or_default(), blob)
+    {
+        let message = format!("FileNotFoundError: Blob {blob} does not exist.");
+        return Err(traceback(&message).into());
+    }
     if let Some(variables) = body["env_vars"].as_object() {
         // SkyPilot's handler crashes with HTTP 500 if `env_vars` lacks one of these.
         let identity = ["SKYPILOT_USER_ID", "SKYPILOT_USER"];

@@ -180,6 +180,31 @@ impl Clusters {
         })
     }
 
+    /// Handles `sky.cancel`: cancels jobs of a cluster by ids, the user's own, or the latest one that
+    /// runs. The jobs keep running if they `survive` by an injected fault.
+    pub(super) fn cancel(&mut self, work: &Work, now: Duration, survive: bool) -> RequestResult {
+        let cluster = self.available(work.cluster(), "cancelling jobs")?;
+        let ids = work.body["job_ids"].as_array().filter(|ids| !ids.is_empty());
+        let all = work.flag("all", false);
+        let is_own = |job: &Job| job.user == work.user() && !job.state(now).is_final();
+        let latest = cluster.jobs.iter().filter(|job| is_own(job)).map(|job| job.id).next_back();
+        let selected = |job: &&mut Job| match ids {
+            Some(ids) => ids.contains(&json!(job.id)),
+            None if all => is_own(job),
+            None => latest == Some(job.id),
+        };
+        let running = cluster.jobs.iter_mut().filter(selected);
+        let running: Vec<_> = running.filter(|job| !job.state(now).is_final()).collect();
+        let ids: Vec<_> = running.iter().map(|job| job.id.to_string()).collect();
+        if !survive {
+            running.into_iter().for_each(|job| _ = job.cancel(now, Duration::ZERO));
+        }
+        Ok(Success::line(match ids.is_empty() {
+            true => "No jobs cancelled. They may be in terminal states.".to_owned(),
+            false => format!("Cancelled job ID(s): {}", ids.join(", ")),
+        }))
+    }
+
     /// Handles `sky.queue`: lists the jobs of a cluster, newest first.
     pub(super) fn queue(&mut self, work: &Work, now: Duration) -> RequestResult {
         let cluster = self.available(work.cluster(), "getting the job queue")?;

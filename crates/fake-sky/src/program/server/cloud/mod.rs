@@ -107,6 +107,7 @@ impl Cloud {
             "sky.autostop" => clusters.autostop(work, now, survives),
             "sky.cost_report" => clusters.cost_report(),
             "sky.queue" => clusters.queue(work, now),
+            "sky.cancel" => clusters.cancel(work, now, survives),
             "sky.status" => clusters.status(work),
             "sky.jobs.launch" => jobs.launch(work, settings, now),
             "sky.jobs.queue" | "sky.jobs.queue_v2" => jobs.queue(work, now),

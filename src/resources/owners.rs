@@ -1,0 +1,114 @@
+//! Owner of a cluster or managed job in the server's lists: the run, a script of the run, or others.
+
+use serde_json::Value;
+
+use crate::ids::RunId;
+use crate::plan::{LoadPlan, ServerTarget};
+use crate::record::resources::ResourceLog;
+
+/// Owner of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Scenario of skyload, or the shared resources: the name has the run's tag.
+    Run,
+    /// Script of a user, which chose the name.
+    Script,
+}
+
+/// Rule by which rows are assigned to their owners.
+pub(super) struct Owners {
+    /// Tag of the run, with which its names begin.
+    tag: String,
+    script: Option<OfScripts>,
+}
+
+/// Rule for what scripts create.
+enum OfScripts {
+    /// Everything but the run's own, on an isolated server.
+    Everything,
+    /// Creations of the run's users during the run, on a server with other users.
+    OfUsers {
+        /// Beginning of the IDs of the run's users.
+        prefix: String,
+        /// Clusters from before the load.
+        existing: Vec<String>,
+    },
+}
+
+/// Beginnings of the names of SkyPilot's own clusters, which outlast the jobs of a run.
+const CONTROLLERS: [&str; 2] = ["sky-jobs-controller-", "sky-serve-controller-"];
+
+impl Owners {
+    /// Owners of rows whose names begin with `tag`; rows of others have none.
+    pub(super) fn of_tag(tag: &str) -> Self {
+        Self { tag: tag.to_owned(), script: None }
+    }
+
+    /// Owners in a run. `log` has the clusters from before the load.
+    pub(super) fn of(run: &RunId, plan: &LoadPlan, log: &ResourceLog) -> Self {
+        let script = plan.script.as_ref().and_then(|_| match (&plan.server, &log.existing) {
+            (ServerTarget::Isolated { .. }, _) => Some(OfScripts::Everything),
+            (_, Some(existing)) => {
+                let (prefix, existing) = (run.user_prefix(), existing.clone());
+                Some(OfScripts::OfUsers { prefix, existing })
+            }
+            // Without the list from before the load, a cluster may be anybody's.
+            (_, None) => None,
+        });
+        Self { tag: run.tag(), script }
+    }
+
+    /// Owner of a row with this name; `None` for a row of others.
+    pub(super) fn of_row(&self, name: &str, row: &Value) -> Option<Owner> {
+        if name.strip_prefix(&self.tag).is_some_and(|rest| rest.starts_with('-')) {
+            return Some(Owner::Run);
+        }
+        let is_of_script = match self.script.as_ref()? {
+            _ if CONTROLLERS.iter().any(|prefix| name.starts_with(prefix)) => false,
+            OfScripts::Everything => true,
+            OfScripts::OfUsers { prefix, existing } => {
+                let user = row.get("user_hash").and_then(Value::as_str);
+                user.is_some_and(|user| user.starts_with(prefix))
+                    && !existing.iter().any(|before| before == name)
+            }
+        };
+        is_of_script.then_some(Owner::Script)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn shared() -> Option<OfScripts> {
+        let existing = vec!["old".to_owned()];
+        Some(OfScripts::OfUsers { prefix: "3fa9".to_owned(), existing })
+    }
+
+    #[rstest]
+    #[case::of_the_run("skyload-3fa9-a", "x", shared(), Some(Owner::Run))]
+    #[case::of_another_run("skyload-3fa90-a", "x", shared(), None)]
+    #[case::of_a_script("bench-1", "3fa90001", shared(), Some(Owner::Script))]
+    #[case::of_another_user("bench-1", "77770001", shared(), None)]
+    #[case::from_before_the_load("old", "3fa90001", shared(), None)]
+    #[case::on_an_isolated_server(
+        "mine",
+        "77770001",
+        Some(OfScripts::Everything),
+        Some(Owner::Script)
+    )]
+    #[case::a_controller("sky-jobs-controller-1", "x", Some(OfScripts::Everything), None)]
+    #[case::without_a_script("mine", "3fa90001", None, None)]
+    fn a_cluster_has_an_owner(
+        #[case] name: &str,
+        #[case] user: &str,
+        #[case] script: Option<OfScripts>,
+        #[case] expected: Option<Owner>,
+    ) {
+        let owners = Owners { tag: "skyload-3fa9".to_owned(), script };
+        assert_eq!(owners.of_row(name, &json!({"user_hash": user})), expected);
+    }
+}
