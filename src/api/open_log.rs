@@ -16,7 +16,7 @@ pub(crate) struct OpenLog {
 /// Data of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogData {
-    /// At least one complete line of the log.
+    /// Complete lines of the log, one at least.
     Line,
     /// Control messages, or part of a line.
     Other,
@@ -29,7 +29,10 @@ impl ApiClient {
         call: &'static Call,
         names: &IterationNames,
     ) -> Result<OpenLog, Failure> {
-        let response = self.open(call.step, self.request(call, names)).await?;
+        let mut response = self.open(call.step, self.request(call, names)).await?;
+        // Headers are slices of the connection's buffer, which would stay beside the next one.
+        drop(std::mem::take(response.headers_mut()));
+        drop(std::mem::take(response.extensions_mut()));
         Ok(OpenLog { step: call.step, response, line: LineStart::default() })
     }
 }

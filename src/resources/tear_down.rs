@@ -151,11 +151,6 @@ impl RunResources<'_> {
             && CREATING.contains(&row.name.as_str())
     }
 
-    /// Whether a managed job runs until it is cancelled.
-    fn is_long(&self, job: &Row) -> bool {
-        self.long_jobs.contains(&job.name)
-    }
-
     /// Removes the resources for which an attempt is due. A cluster of a managed job or a
     /// service is left to its owner as long as the owner exists.
     async fn remove(
@@ -180,8 +175,9 @@ impl RunResources<'_> {
             }
         }
         for job in remaining.jobs.iter().filter(|row| !has_ended(row)) {
-            let must_be_cancelled =
-                mode == TeardownMode::CancelJobs || job.owner == Owner::Script || self.is_long(job);
+            let must_be_cancelled = mode == TeardownMode::CancelJobs
+                || job.owner == Owner::Script
+                || self.long_jobs.contains(&job.name);
             if must_be_cancelled && attempts.start_if_due(&job.name) {
                 let mut names = only_own(&job.name);
                 names.job_id = job.id;

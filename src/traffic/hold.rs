@@ -1,8 +1,9 @@
 //! Held connections: each user follows a log from the start of the load to its end.
 //!
-//! An iteration is one connection, and its latency the time for which the connection was held. It
-//! succeeds if it is open at the end of the load. A stream that ends before, or breaks, is a failure,
-//! after which the user connects again. Nothing of a log is kept, so that one process holds thousands.
+//! An iteration is one connection, and its latency the time for which the connection was held. A
+//! connection that is open at the end of the load has succeeded. A stream that ends before, or breaks,
+//! is a failure, after which the user connects again. Nothing of a log is kept, so that one process
+//! holds thousands.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -29,8 +30,8 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// Time beyond the time limits of the other scenarios, within which they write their outcomes.
 const AFTER_OTHERS: Duration = Duration::from_secs(60);
 
-/// Holds connections from the first iteration of the load until all other scenarios have ended; without others, for
-/// the time of the plan.
+/// Holds connections from the first iteration of the load until all other scenarios have ended;
+/// without others, for the time of the plan.
 pub(super) async fn run(
     context: &Rc<ScenarioContext>,
     call: &'static Call,
@@ -66,10 +67,11 @@ pub(super) async fn run(
             heard: None,
         };
         connection.iteration.add_retries(u64::from(number > 0));
-        async move {
-            let failure = connection.hold(&client, call, &names, is_over).await;
+        // Boxed, since the tasks of a user would each reserve the space for it.
+        Box::pin(async move {
+            let failure = connection.hold(&client, call, names, is_over).await;
             connection.finish(failure, |failure, had_line| pauses.note(user, failure, had_line))
-        }
+        })
     };
     let end_of_load = async {
         match timed.map(Timed::total) {
@@ -124,7 +126,7 @@ impl Connection {
         &mut self,
         client: &ApiClient,
         call: &'static Call,
-        names: &IterationNames,
+        names: IterationNames,
         mut is_over: watch::Receiver<bool>,
     ) -> Option<Failure> {
         tokio::select! {
@@ -141,9 +143,10 @@ impl Connection {
         &mut self,
         client: &ApiClient,
         call: &'static Call,
-        names: &IterationNames,
+        names: IterationNames,
     ) -> Failure {
-        let opened = client.open_log(call, names).await;
+        // Boxed, so that what only the start of a connection takes is freed after it.
+        let opened = Box::pin(async move { client.open_log(call, &names).await }).await;
         // With a failure as well: the time to a response 503 is a time to connect.
         self.iteration.step(CONNECT, self.sent.elapsed());
         let mut log = match opened {
@@ -173,8 +176,8 @@ impl Connection {
         Ok(true)
     }
 
-    /// Result of the connection, which ended by a failure or, without one, with the load. `note` gets
-    /// a failure, and whether there was a line before it.
+    /// Result of the connection, which ended by a failure or, without one, with the load. `note`
+    /// gets a failure, and whether there was a line before it.
     fn finish(mut self, failure: Option<Failure>, note: impl FnOnce(&Failure, bool)) -> Iteration {
         if let Some(heard) = &mut self.heard {
             // The silence before the end counts, too.
@@ -203,7 +206,7 @@ fn stream_ended(call: &Call) -> Failure {
     }
 }
 
-/// Pauses of users before their next connections, as SkyPilot's SDK makes them between two attempts.
+/// Pauses of users before their next connections, as SkyPilot's SDK makes them between attempts.
 #[derive(Clone, Default)]
 struct Pauses(Rc<RefCell<HashMap<u32, Pause>>>);
 

@@ -142,10 +142,8 @@ impl Findings {
         for scenario in case.scenarios.iter().filter(|scenario| scenario.retries() > 0) {
             let (id, retries) = (scenario.id, scenario.retries());
             if id.kind() == ScenarioKind::Hold {
-                let message = format!(
-                    "{id}: {retries}x reconnected after the loss of a connection, after pauses as of \
-                     SkyPilot's SDK"
-                );
+                let message =
+                    format!("{id}: {retries}x reconnected after the loss of a connection");
                 self.add_about(About::Scenario(id), Severity::Note, message);
                 continue;
             }

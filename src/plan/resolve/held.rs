@@ -124,13 +124,30 @@ mod tests {
     }
 
     #[rstest]
-    #[case::alone_without_a_time("logs=10", &[], None, &[],
-        "hold:logs: held for the time of the other scenarios, and there are none; add a time, such as `--for 5m`")]
-    #[case::unknown("log=10", &["status"], None, &[], "--hold: unknown connection `log`; did you mean `logs`?")]
+    #[case::alone_without_a_time(
+        "logs=10",
+        &[],
+        None,
+        &[],
+        "hold:logs: held for the time of the other scenarios, and there are none; add a time, such as"
+    )]
+    #[case::unknown(
+        "log=10",
+        &["status"],
+        None,
+        &[],
+        "--hold: unknown connection `log`; did you mean `logs`?"
+    )]
     #[case::no_number("logs=ten", &["status"], None, &[], "after `logs=`, got `ten`")]
-    #[case::too_many("logs=10001", &["status"], None, &[], "expected a whole number from 1 to 10000")]
+    #[case::too_many("logs=10001", &["status"], None, &[], "a whole number from 1 to 10000 after")]
     #[case::twice("logs=1,logs=2", &["status"], None, &[], "--hold: `logs` is given twice")]
-    #[case::without_an_infra("logs=1", &["status"], None, &["none"], "hold:logs cannot run without an infra: -c is none")]
+    #[case::without_an_infra(
+        "logs=1",
+        &["status"],
+        None,
+        &["none"],
+        "hold:logs cannot run without an infra: -c is none"
+    )]
     fn mistaken_connections_are_usage_errors(
         #[case] hold: &str,
         #[case] api: &[&str],

@@ -201,7 +201,7 @@ fn after_failure(report: &Report) -> NextStep {
     let failed = report.scenarios.iter().filter(has_failed).map(|scenario| scenario.id);
     let (beside, mut ids): (Vec<_>, Vec<_>) = failed.partition(|id| id.kind().accompanies_load());
     if ids.is_empty() && !beside.is_empty() {
-        // If only the health probe or held connections failed, the cause is the load of all scenarios.
+        // If only what accompanies the load failed, the cause is the load of all scenarios.
         ids = loaded(plan);
     }
     // A failure that depends on the load may disappear with half of it.

@@ -76,7 +76,7 @@ fn requests_of(probe: &ScenarioReport) -> String {
     text
 }
 
-/// Connections of a scenario that holds them, and the latencies of their steps.
+/// Connections of a scenario that holds them, and the longest of their steps.
 fn connections_of(held: &ScenarioReport) -> String {
     let Some(segment) = held.segments.last() else { return held.state.name().to_owned() };
     let mut text = format!(
@@ -85,16 +85,11 @@ fn connections_of(held: &ScenarioReport) -> String {
         held.failed(),
         counted(held.retries(), "reconnect")
     );
-    let figures = [
-        (FIRST_LINE, ScenarioMetric::P50),
-        (FIRST_LINE, ScenarioMetric::Max),
-        (GAP, ScenarioMetric::Max),
-    ];
-    for (step, statistic) in figures {
+    for step in [FIRST_LINE, GAP] {
         // On several infras, the worst of them.
         let steps = segment.steps.iter().filter(|(name, _)| step_and_infra(name).0 == step);
-        if let Some(latency) = steps.filter_map(|(_, stats)| stats.shown(statistic)).max() {
-            text += &format!(", {step} {} {}", statistic.row().name, seconds(latency));
+        if let Some(longest) = steps.map(|(_, stats)| stats.max).max() {
+            text += &format!(", {step} max {}", seconds(longest));
         }
     }
     text

@@ -1,5 +1,5 @@
-//! Driver of held connections: a task for each user, whose iteration is a connection that lasts until
-//! the load is over. After the loss of one, the user opens another.
+//! Driver of held connections: a task for each user, whose iteration is a connection that lasts
+//! until the load is over. After the loss of one, the user opens another.
 
 use std::future::Future;
 use std::rc::Rc;

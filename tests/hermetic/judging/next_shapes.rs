@@ -255,9 +255,9 @@ fn bursts_of_a_mixed_plan_are_halved_alone() {
 #[rstest]
 #[case::of_a_flag(
     "--api status validate -n 4 --hold stream=3",
-    "--api validate --hold stream=3 -n 2"
+    "--api validate --hold 'stream=3' -n 2"
 )]
-#[case::of_a_plan("--plan held", "--plan held --api validate --hold logs=3 -n 2")]
+#[case::of_a_plan("--plan held", "--plan held --api validate --hold 'logs=3' -n 2")]
 fn connections_go_on_beside_a_smaller_load(#[case] flags: &str, #[case] halved: &str) {
     let config = shapes();
     let mut run = run_of(&config, &format!("cargo xtask load {flags}"));
@@ -273,8 +273,8 @@ fn the_load_is_halved_if_only_held_connections_failed() {
     let mut run = run_of(&config, "cargo xtask load --api status -n 4 --hold stream=3");
     run.fail_iterations_of(ScenarioId::HoldStream, 1);
     let command = after(&run, Verdict::ScenarioFailed);
-    assert_eq!(command, "cargo xtask load --api status --hold stream=3 -n 2");
-    let alone = "cargo xtask load --hold stream=3 --for 1m";
+    assert_eq!(command, "cargo xtask load --api status --hold 'stream=3' -n 2");
+    let alone = "cargo xtask load --hold 'stream=3' --for 1m";
     let mut run = run_of(&config, alone);
     run.fail_iterations_of(ScenarioId::HoldStream, 1);
     assert_eq!(after(&run, Verdict::ScenarioFailed), alone);

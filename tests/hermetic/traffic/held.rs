@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use fake_sky::FakeServer;
 use rstest::rstest;
+use skyload::ids::ProcessIdentity;
+use skyload::limits::OpenFiles;
 use skyload::record::outcome::{Ended, ScenarioOutcome, SegmentKind, SegmentOutcome};
 use skyload::record::write_json;
 use skyload::resources::{self, TeardownMode};
@@ -11,10 +13,12 @@ use skyload::scenario::ScenarioId::{
     self, ApiStatus, ApiValidate, HoldJobsLogs, HoldLogs, HoldStream, ProbeHealth,
 };
 use skyload::shape::{LoadShape, Model, Pause, StageList, Timed};
+use skyload::units::ByteSize;
+use skyload::usage::Usage;
 
 use super::TestRun;
 use super::launching::{LIMIT, requests, server, set_up_all, tear_down};
-use super::test_run::{counts, kinds};
+use super::test_run::{counts, kinds, wait_until};
 
 impl TestRun {
     /// Changes the time for which connections are held without another load.
@@ -135,6 +139,52 @@ async fn a_connection_without_a_line_is_neither_held_nor_failed() -> anyhow::Res
     let segment = only_segment(&held);
     assert_eq!((counts(segment), segment.interrupted), ((0, 0, 0), 3), "{segment:?}");
     assert_eq!((segment.iteration_duration.count(), segment.steps.len()), (0, 0));
+    Ok(())
+}
+
+/// Most memory of a held connection: with this, 10,000 take less than 200 MB.
+const MOST_PER_CONNECTION: u64 = 20 << 10;
+
+/// Peak of this process before and after it has held so many connections at a time.
+async fn peaks_of(connections: u32) -> anyhow::Result<[ByteSize; 2]> {
+    let server = FakeServer::start(&[("FAKE_SKY_DAEMON_LINE_MS", "600000")])?;
+    let test = TestRun::of(&server, &[HoldStream, ApiValidate])?;
+    // As in a load: what only the start of a connection takes is then not needed by all at a time.
+    let test = test.with_plan(|plan| plan.ramp = Duration::from_secs(4));
+    let test = test.users(connections, connections).write()?;
+    // The load goes on until there is an outcome of this scenario.
+    let arrival = test.dir.barrier().join("0-api-validate.json");
+    write_json(&arrival, &ProcessIdentity::current())?;
+    let before = Usage::own().peak;
+    let end_of_load = async {
+        let all = usize::try_from(connections)?;
+        wait_until(|| server.log().matches("GET /api/stream").count() >= all).await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        anyhow::Ok(write_json(&test.dir.outcome(ApiValidate), &())?)
+    };
+    let (held, ended) = tokio::join!(test.drive(HoldStream), end_of_load);
+    ended?;
+    let held = held?;
+    let segment = only_segment(&held);
+    assert_eq!(
+        (segment.scheduled, segment.failed),
+        (connections.into(), 0),
+        "{:?}",
+        kinds(segment)
+    );
+    Ok([before, held.cost.own_peak])
+}
+
+#[tokio::test]
+async fn thousands_of_connections_are_held_in_little_memory() -> anyhow::Result<()> {
+    // Both ends of a connection are on this machine.
+    let files = OpenFiles::here().map_or(1_024, |limit| limit.hard);
+    let connections = u32::try_from(files / 2).unwrap_or(u32::MAX).min(2_000);
+    // What any load takes.
+    peaks_of(1).await?;
+    let [before, peak] = peaks_of(connections).await?;
+    let each = peak.as_u64().saturating_sub(before.as_u64()) / u64::from(connections);
+    assert!(each < MOST_PER_CONNECTION, "{each} bytes");
     Ok(())
 }
 

@@ -105,7 +105,11 @@ impl RunningLoad<'_, '_> {
 fn show_progress(step: &Step, plan: &LoadPlan, run: &RunDir) {
     let loads = || plan.scenarios.iter().filter(|one| !one.id.kind().accompanies_load());
     let ended = loads().filter(|scenario| run.outcome(scenario.id).exists()).count();
-    let done = format!("{ended} of {} scenarios done", loads().count());
+    let done = match loads().count() {
+        // Connections alone are held for their time.
+        0 => "connections held".to_owned(),
+        all => format!("{ended} of {all} scenarios done"),
+    };
     let mut text = done.clone();
     if let Some(sample) = last_samples(&run.samples()).last() {
         let processes: u32 = sample.classes.values().map(|class| class.count).sum();
