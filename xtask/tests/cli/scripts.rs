@@ -42,8 +42,8 @@ fn a_script_that_fails_fails_the_run_with_its_last_line() -> anyhow::Result<()> 
     let site = Site::new()?;
     let report =
         run(&site, "echo 'no quota'; exit 3\n", &[])?.expect(&site, Verdict::ScenarioFailed)?;
-    assert_finding(&report, Severity::ScenarioFailed, "2x exit status: 3");
-    assert_finding(&report, Severity::ScenarioFailed, "last line: no quota");
+    let message = "2x script: exit status: 3: last line: no quota";
+    assert_finding(&report, Severity::ScenarioFailed, message);
     Ok(())
 }
 
