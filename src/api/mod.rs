@@ -20,7 +20,7 @@ mod search;
 mod tests;
 mod transport;
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{COOKIE, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -195,7 +195,7 @@ impl ApiClient {
         progress: &mut Progress,
     ) -> Result<JobOutput, Failure> {
         let transport = |error: &reqwest::Error| transport_failure(step, error, None);
-        let response = apply(&self.credentials, request).send().await;
+        let response = send(&self.credentials, request).await;
         let mut response = response.map_err(|error| transport(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
@@ -284,7 +284,7 @@ impl ApiClient {
         limit: Option<TimeLimit>,
     ) -> Result<Response, Failure> {
         let sent = async {
-            let response = apply(&self.credentials, request).send().await?;
+            let response = send(&self.credentials, request).await?;
             let status = response.status().as_u16();
             let request_id = request_id(response.headers());
             let body = response.bytes().await?.to_vec();
@@ -335,12 +335,25 @@ fn headers(versions: Option<&ClientVersions>) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn apply(credentials: &Credentials, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-    match credentials {
+/// Sends a request with credentials.
+async fn send(
+    credentials: &Credentials,
+    request: reqwest::RequestBuilder,
+) -> Result<reqwest::Response, reqwest::Error> {
+    let request = match credentials {
         Credentials::None => request,
         Credentials::Token(token) => request.bearer_auth(token),
         Credentials::Login(login) => request.basic_auth(login.user(), Some(login.password())),
-    }
+        Credentials::Cookies(cookies) => {
+            let (client, request) = request.build_split();
+            let request = request?;
+            // Which cookies are sent depends on the URL.
+            let header = cookies.header(request.url());
+            let request = reqwest::RequestBuilder::from_parts(client, request);
+            header.into_iter().fold(request, |request, value| request.header(COOKIE, value))
+        }
+    };
+    request.send().await
 }
 
 /// Fields of every request body, as SkyPilot's SDK sends them.

@@ -2,8 +2,10 @@
 //!
 //! A login is removed from the server's URL before the URL is used for anything else. No
 //! file, message or command line contains it: child processes get it in an environment
-//! variable, decoded, and only `sky` processes get it in a URL again.
+//! variable, decoded, and only `sky` processes get it in a URL again. Of cookies, child processes
+//! get the path of the file.
 
+mod cookies;
 mod hiding;
 mod in_url;
 mod login;
@@ -11,6 +13,7 @@ mod login;
 use std::fmt;
 use std::process::Output;
 
+pub use cookies::{CookieError, CookieState, Cookies};
 pub use in_url::without_login;
 pub(crate) use in_url::{strip, stripped};
 pub use login::{Login, LoginError};
@@ -27,6 +30,8 @@ pub enum Credentials {
     Token(String),
     /// User name and password.
     Login(Login),
+    /// Cookies of `sky api login`.
+    Cookies(Cookies),
 }
 
 impl fmt::Debug for Credentials {
@@ -38,23 +43,30 @@ impl fmt::Debug for Credentials {
 impl Credentials {
     /// Credentials for a server, from the environment; none for an isolated server, since
     /// SkyPilot's server rejects every token that it did not issue itself.
-    pub fn for_server(server: &ServerTarget) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// With a file of cookies that cannot be read, and is needed.
+    pub fn for_server(server: &ServerTarget) -> Result<Self, CookieError> {
         match server {
-            ServerTarget::Isolated { .. } => Self::None,
+            ServerTarget::Isolated { .. } => Ok(Self::None),
             ServerTarget::System | ServerTarget::Remote(_) => Self::from_environment(),
         }
     }
 
-    /// Credentials from [`env::SERVER_CREDENTIALS`], or else
-    /// [`env::SERVICE_ACCOUNT_TOKEN`].
-    fn from_environment() -> Self {
+    /// Credentials from [`env::SERVER_CREDENTIALS`], or else [`env::SERVICE_ACCOUNT_TOKEN`], or
+    /// else the cookies of `sky api login`.
+    fn from_environment() -> Result<Self, CookieError> {
         // Login first, as in SkyPilot's client: with a login in the URL, Python's `requests`
         // sends that login and drops the token.
         let login = env::text(env::SERVER_CREDENTIALS);
         if let Some(login) = login.as_deref().and_then(Login::from_variable) {
-            return Self::Login(login);
+            return Ok(Self::Login(login));
         }
-        env::text(env::SERVICE_ACCOUNT_TOKEN).map_or(Self::None, Self::Token)
+        if let Some(token) = env::text(env::SERVICE_ACCOUNT_TOKEN) {
+            return Ok(Self::Token(token));
+        }
+        Ok(Cookies::from_environment()?.map_or(Self::None, Self::Cookies))
     }
 
     /// Output of a process with the secret replaced. Must run before the output is
@@ -73,6 +85,7 @@ impl Credentials {
             Self::None => text.to_owned(),
             Self::Token(token) => hiding::hide(token, text),
             Self::Login(login) => login.hide_in(text),
+            Self::Cookies(cookies) => cookies.hide_in(text),
         }
     }
 }

@@ -21,6 +21,7 @@ mod recommending;
 mod remote_servers;
 mod reports;
 mod runs;
+mod secrets;
 mod server_metrics;
 mod server_profiles;
 mod shapes;

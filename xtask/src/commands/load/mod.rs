@@ -65,7 +65,7 @@ fn run_plan(
     signals: &Signals,
 ) -> Result<Verdict> {
     let progress = Progress::new().verbose(results.output.verbose);
-    let credentials = prepare::credentials(&inputs.request, plan);
+    let credentials = prepare::credentials(&inputs.request, plan)?;
     // Before the cleanup: with the lock held, any other run of this workspace is dead.
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;

@@ -2,6 +2,7 @@
 //! of the results.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{IsTerminal as _, stdin};
 use std::path::Path;
 
@@ -30,10 +31,12 @@ use crate::sky::Extras;
 
 /// Credentials for the server: the login of its URL, or those of the environment. They are not in
 /// the plan, since results are shared with people who must not see them.
-pub(super) fn credentials(request: &LoadRequest, plan: &LoadPlan) -> Credentials {
+pub(super) fn credentials(request: &LoadRequest, plan: &LoadPlan) -> Result<Credentials> {
     let url = request.server.as_deref().and_then(|server| Url::parse(server).ok());
-    let login = url.and_then(|mut url| Login::take_from(&mut url).ok().flatten());
-    login.map_or_else(|| Credentials::for_server(&plan.server), Credentials::Login)
+    match url.and_then(|mut url| Login::take_from(&mut url).ok().flatten()) {
+        Some(login) => Ok(Credentials::Login(login)),
+        None => Ok(Credentials::for_server(&plan.server)?),
+    }
 }
 
 /// Login in the URL of the server's metrics; `None` without one.
@@ -359,10 +362,12 @@ fn memory() -> Result<System> {
     Ok(system)
 }
 
-/// Environment variables with secrets for scenario processes.
-pub(super) fn secrets(credentials: &Credentials) -> Vec<(&'static str, String)> {
+/// Environment variables with secrets for scenario processes, or with the path of a file of them.
+pub(super) fn secrets(credentials: &Credentials) -> Vec<(&'static str, OsString)> {
     match credentials {
-        Credentials::Login(login) => vec![(env::SERVER_CREDENTIALS, login.to_variable())],
+        Credentials::Login(login) => vec![(env::SERVER_CREDENTIALS, login.to_variable().into())],
+        // Absolute: scenario processes and `sky` have other working directories.
+        Credentials::Cookies(cookies) => vec![(env::COOKIE_FILE, cookies.path().into())],
         // Scenario processes inherit the token's variable.
         Credentials::Token(_) | Credentials::None => Vec::new(),
     }

@@ -2,10 +2,12 @@
 
 mod finished;
 mod running;
+mod secrets;
 mod site;
 
 pub(crate) use finished::{Finished, Schema, assert_finding, scenario};
 pub(crate) use running::{Running, signal};
+pub(crate) use secrets::{Texts, command_lines_until_the_end};
 pub(crate) use site::{Settings, Site, Xtask};
 
 use std::time::Duration;
