@@ -64,8 +64,8 @@ pub const NO_USAGE: &str = "SKYPILOT_DISABLE_USAGE_COLLECTION";
 /// User id that SkyPilot's client sends.
 pub const USER_ID: &str = "SKYPILOT_USER_ID";
 
-/// Login for a remote server, `user:password`, not percent-encoded. Removed from
-/// `--server URL` so that no file of the run contains it.
+/// Login for a remote server, `user:password`, not percent-encoded: from the shell, or removed
+/// from `--server URL` so that no file of the run contains it.
 pub const SERVER_CREDENTIALS: &str = "SKYLOAD_SERVER_CREDENTIALS";
 
 /// Variables for scenarios only: never passed to SkyPilot, even if the shell exports them.

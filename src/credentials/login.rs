@@ -89,7 +89,12 @@ impl Login {
         format!("{}:{}", self.user, self.password)
     }
 
-    pub(super) fn from_variable(text: &str) -> Option<Self> {
+    /// Login of [`env::SERVER_CREDENTIALS`]; `None` if the variable is not set, or without a colon.
+    pub fn from_environment() -> Option<Self> {
+        Self::from_variable(&env::text(env::SERVER_CREDENTIALS)?)
+    }
+
+    fn from_variable(text: &str) -> Option<Self> {
         let (user, password) = text.split_once(':')?;
         Some(Self { user: user.to_owned(), password: password.to_owned() })
     }

@@ -9,6 +9,7 @@ mod cookies;
 mod hiding;
 mod in_url;
 mod login;
+mod token_file;
 
 use std::fmt;
 use std::process::Output;
@@ -17,6 +18,7 @@ pub use cookies::{CookieError, CookieState, Cookies};
 pub use in_url::without_login;
 pub(crate) use in_url::{strip, stripped};
 pub use login::{Login, LoginError};
+pub use token_file::token_of_file;
 
 use crate::env;
 use crate::target::ServerTarget;
@@ -59,8 +61,7 @@ impl Credentials {
     fn from_environment() -> Result<Self, CookieError> {
         // Login first, as in SkyPilot's client: with a login in the URL, Python's `requests`
         // sends that login and drops the token.
-        let login = env::text(env::SERVER_CREDENTIALS);
-        if let Some(login) = login.as_deref().and_then(Login::from_variable) {
+        if let Some(login) = Login::from_environment() {
             return Ok(Self::Login(login));
         }
         if let Some(token) = env::text(env::SERVICE_ACCOUNT_TOKEN) {

@@ -138,6 +138,10 @@ pub struct LoadRequest {
     #[arg(long, value_name = "isolated|system|URL")]
     pub server: Option<String>,
 
+    /// File with a service-account token for a remote server, in its first line.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
     /// Pass a variable of the shell, or one with this value, to the isolated server; may be
     /// repeated. Other variables that would change results are not passed.
     #[arg(long, value_name = "NAME|NAME=VALUE")]

@@ -18,7 +18,8 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
         && env::text(env::SERVICE_ACCOUNT_TOKEN).is_some()
     {
         context.progress.note(format!(
-            "Sending the login of the URL and not {}, as SkyPilot's client does",
+            "Sending the login of the URL or of {} and not {}, as SkyPilot's client does",
+            env::SERVER_CREDENTIALS,
             env::SERVICE_ACCOUNT_TOKEN
         ));
     }
@@ -60,19 +61,23 @@ fn hint(failure: &Failure, credentials: &Credentials, url: &Url) -> String {
         _ if !needs_credentials => "check the URL".to_owned(),
         Credentials::None => without_credentials(url),
         Credentials::Cookies(cookies) => of_cookies(cookies, url),
-        Credentials::Token(_) => format!("check {token}: the server rejected this token"),
-        Credentials::Login(_) => "check the login in the URL: the server rejected it; write `@`, \
-                                  `:`, `/` and `%` of a password as `%40`, `%3A`, `%2F` and `%25`"
-            .to_owned(),
+        Credentials::Token(_) => {
+            format!("check {token} or the file of --token-file: the server rejected this token")
+        }
+        Credentials::Login(_) => format!(
+            "check the login in the URL or in {}: the server rejected it; in the URL, write `@`, \
+             `:`, `/` and `%` of a password as `%40`, `%3A`, `%2F` and `%25`",
+            env::SERVER_CREDENTIALS
+        ),
     }
 }
 
 /// Hint for a server that needs credentials, where none were sent.
 fn without_credentials(url: &Url) -> String {
     format!(
-        "run `sky api login -e {url}`, set {}, or put credentials in the URL, as in \
-         `http://user:password@host`",
-        env::SERVICE_ACCOUNT_TOKEN
+        "run `sky api login -e {url}`, pass --token-file, or set {} or {} (`user:password`)",
+        env::SERVICE_ACCOUNT_TOKEN,
+        env::SERVER_CREDENTIALS
     )
 }
 

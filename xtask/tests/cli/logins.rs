@@ -59,7 +59,7 @@ fn a_password_that_sky_prints_when_it_fails_is_hidden() -> anyhow::Result<()> {
 }
 
 #[rstest]
-#[case::in_the_url("me:wr0ng@", &[], "hint: check the login in the URL: the server rejected it")]
+#[case::in_the_url("me:wr0ng@", &[], "hint: check the login in the URL or in SKYLOAD_SERVER_CREDENTIALS: the server rejected it")]
 #[case::in_a_variable("", &[(env::SERVICE_ACCOUNT_TOKEN, "wr0ng")], "the server rejected this token")]
 #[case::missing("", &[], "run `sky api login -e http://127.0.0.1:")]
 fn the_hint_on_a_rejected_login_names_its_source(
@@ -91,7 +91,8 @@ fn a_login_in_the_url_has_priority_over_a_token_as_in_skypilots_client() -> anyh
         .run()?;
     run.expect(&site, Verdict::Pass)?;
     run.assert().stderr(predicate::str::contains(format!(
-        "Sending the login of the URL and not {}",
+        "Sending the login of the URL or of {} and not {}",
+        env::SERVER_CREDENTIALS,
         env::SERVICE_ACCOUNT_TOKEN
     )));
     server.finish()

@@ -1,5 +1,6 @@
 //! Secrets of every source: sent to the server, and to be found nowhere else.
 
+use std::ffi::OsString;
 use std::fs;
 
 use fake_sky::FakeServer;
@@ -21,7 +22,9 @@ const VALID: &str = "4102444800";
 #[derive(Clone, Copy)]
 enum Source {
     Url,
+    LoginVariable,
     TokenVariable,
+    TokenFile,
     CookieFile,
 }
 
@@ -29,8 +32,8 @@ impl Source {
     /// Setting of a server that requires the credentials.
     fn setting(self) -> (&'static str, String) {
         match self {
-            Self::Url => ("FAKE_SKY_BASIC_AUTH", format!("me:{PASSWORD}")),
-            Self::TokenVariable => ("FAKE_SKY_TOKEN", TOKEN.to_owned()),
+            Self::Url | Self::LoginVariable => ("FAKE_SKY_BASIC_AUTH", format!("me:{PASSWORD}")),
+            Self::TokenVariable | Self::TokenFile => ("FAKE_SKY_TOKEN", TOKEN.to_owned()),
             Self::CookieFile => ("FAKE_SKY_COOKIE", format!("session={COOKIE}")),
         }
     }
@@ -46,6 +49,8 @@ fn cookies(expires: &str) -> String {
 
 #[rstest]
 #[case::login_in_the_url(Source::Url)]
+#[case::login_in_a_variable(Source::LoginVariable)]
+#[case::token_in_a_file(Source::TokenFile)]
 #[case::token_in_a_variable(Source::TokenVariable)]
 #[case::cookies(Source::CookieFile)]
 fn a_secret_is_sent_and_is_in_no_file_no_output_and_no_command_line(
@@ -61,12 +66,20 @@ fn a_secret_is_sent_and_is_in_no_file_no_output_and_no_command_line(
     let mut url = server.url();
     let cookie_file = site.path("cookies.txt");
     fs::write(&cookie_file, cookies(VALID))?;
+    let token_file = site.path("token");
+    fs::write(&token_file, format!("{TOKEN}\n"))?;
     if matches!(source, Source::Url) {
         url = url.replacen("http://", "http://me:p%40ss%2Fw%3A%25%C3%A9@", 1);
     }
-    let load = site.load(["--server", &url, "--api", "all", "-r", "all"]);
+    let mut args = ["--server", &url, "--api", "all", "-r", "all"].map(OsString::from).to_vec();
+    if matches!(source, Source::TokenFile) {
+        args.extend([OsString::from("--token-file"), token_file.into()]);
+    }
+    let load = site.load(args);
     let load = match source {
         Source::Url => load,
+        Source::LoginVariable => load.env(env::SERVER_CREDENTIALS, format!("me:{PASSWORD}")),
+        Source::TokenFile => load,
         Source::TokenVariable => load.env(env::SERVICE_ACCOUNT_TOKEN, TOKEN),
         Source::CookieFile => load.env(env::COOKIE_FILE, &cookie_file),
     };
@@ -79,6 +92,11 @@ fn a_secret_is_sent_and_is_in_no_file_no_output_and_no_command_line(
         texts.assert_absent(secret);
     }
     texts.assert_absent(&format!("me:{PASSWORD}"));
+    let in_history = "end up in the shell's history";
+    assert_eq!(
+        run.stderr().matches(in_history).count(),
+        usize::from(matches!(source, Source::Url))
+    );
     server.finish()
 }
 
@@ -100,4 +118,37 @@ fn cookies_that_are_not_accepted_have_a_hint_of_their_own(
     run.assert().code(1).stderr(predicate::str::contains(message));
     assert!(!run.stderr().contains("c00kie"), "{}", run.stderr());
     server.finish()
+}
+
+#[rstest]
+#[case::no_file("http://127.0.0.1:9", None, "--token-file: cannot read `")]
+#[case::another_token(
+    "http://127.0.0.1:9",
+    Some("ghp_s3cret"),
+    "--token-file: expected a service-account"
+)]
+#[case::login_in_the_url(
+    "http://me:s3cret@127.0.0.1:9",
+    Some("sky_s3cret"),
+    "--server has a login; remove one"
+)]
+#[case::isolated_server(
+    "isolated",
+    Some("sky_s3cret"),
+    "an isolated server has no service accounts"
+)]
+fn a_token_file_without_use_is_a_usage_error(
+    #[case] server: &str,
+    #[case] content: Option<&str>,
+    #[case] message: &str,
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let path = site.path("token");
+    if let Some(content) = content {
+        fs::write(&path, content)?;
+    }
+    let run = site.load(["--server", server, "--token-file", &path.display().to_string()]).run()?;
+    run.assert().code(2).stderr(predicate::str::contains(message));
+    assert!(!run.stderr().contains("s3cret"), "{}", run.stderr());
+    Ok(())
 }

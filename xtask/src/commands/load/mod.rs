@@ -6,6 +6,7 @@
 //! leaks any.
 
 mod active;
+mod credentials;
 mod events;
 mod infra;
 mod inputs;
@@ -65,7 +66,8 @@ fn run_plan(
     signals: &Signals,
 ) -> Result<Verdict> {
     let progress = Progress::new().verbose(results.output.verbose);
-    let credentials = prepare::credentials(&inputs.request, plan)?;
+    let credentials = inputs.credentials.for_server(&inputs.request, plan)?;
+    credentials::warn_of_login(&inputs.request, plan, progress);
     // Before the cleanup: with the lock held, any other run of this workspace is dead.
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
@@ -74,7 +76,7 @@ fn run_plan(
     let nextest = tools::nextest::find_or_install(&workspace.state, &progress)?;
     signals.check()?;
     let step = progress.step("Building the scenarios");
-    let tests = Tests::build(&nextest, workspace, prepare::secrets(&credentials))?;
+    let tests = Tests::build(&nextest, workspace, credentials::secrets(&credentials))?;
     tests.expect_all_of(plan)?;
     step.done("built");
     signals.check()?;
@@ -103,7 +105,7 @@ fn run_plan(
         yes: request.yes,
         setup: infra.server_setup(),
         copies_credentials: request.copy_credentials,
-        metrics_login: prepare::metrics_login(request),
+        metrics_login: credentials::metrics_login(request),
         credentials,
     };
     measure(&context, infra, &tests).with_context(|| format!("run {} has no result", run.id()))?;

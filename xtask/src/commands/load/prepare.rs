@@ -1,8 +1,7 @@
-//! Preparation of a run: credentials, confirmation of costs, announcement of the plan, and files
+//! Preparation of a run: confirmation of costs, announcement of the plan, and files
 //! of the results.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::{IsTerminal as _, stdin};
 use std::path::Path;
 
@@ -10,7 +9,6 @@ use anyhow::{Context as _, Result, bail};
 use host::progress::Progress;
 use host::signals::Interrupted;
 use host::workspace::Workspace;
-use skyload::credentials::{Credentials, Login};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
@@ -23,27 +21,10 @@ use skyload::record::{RunDir, RunFacts, Version, write_json};
 use skyload::scenario::{Need, ScenarioId, ScenarioKind};
 use skyload::units::{ByteSize, as_gib, counted, in_minutes};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
-use url::Url;
 
 use crate::commands::runs;
 use crate::server::{Addresses, Context, ServerSession};
 use crate::sky::Extras;
-
-/// Credentials for the server: the login of its URL, or those of the environment. They are not in
-/// the plan, since results are shared with people who must not see them.
-pub(super) fn credentials(request: &LoadRequest, plan: &LoadPlan) -> Result<Credentials> {
-    let url = request.server.as_deref().and_then(|server| Url::parse(server).ok());
-    match url.and_then(|mut url| Login::take_from(&mut url).ok().flatten()) {
-        Some(login) => Ok(Credentials::Login(login)),
-        None => Ok(Credentials::for_server(&plan.server)?),
-    }
-}
-
-/// Login in the URL of the server's metrics; `None` without one.
-pub(super) fn metrics_login(request: &LoadRequest) -> Option<Login> {
-    let mut url = Url::parse(request.metrics_url.as_deref()?).ok()?;
-    Login::take_from(&mut url).ok().flatten()
-}
 
 /// Asks for confirmation of launches on clouds, which cost money, before anything is started.
 pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
@@ -360,17 +341,6 @@ fn memory() -> Result<System> {
     let mut system = System::new().context("reading this machine's memory")?;
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     Ok(system)
-}
-
-/// Environment variables with secrets for scenario processes, or with the path of a file of them.
-pub(super) fn secrets(credentials: &Credentials) -> Vec<(&'static str, OsString)> {
-    match credentials {
-        Credentials::Login(login) => vec![(env::SERVER_CREDENTIALS, login.to_variable().into())],
-        // Absolute: scenario processes and `sky` have other working directories.
-        Credentials::Cookies(cookies) => vec![(env::COOKIE_FILE, cookies.path().into())],
-        // Scenario processes inherit the token's variable.
-        Credentials::Token(_) | Credentials::None => Vec::new(),
-    }
 }
 
 #[cfg(test)]
