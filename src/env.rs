@@ -45,6 +45,16 @@ pub const COOKIE_FILE: &str = "SKYPILOT_API_COOKIE_FILE";
 /// URL of the server for SkyPilot's client, instead of a server on this machine.
 pub const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
 
+/// Path of the certificate authorities that Python's `requests` trusts: a file or a folder.
+pub const REQUESTS_CA_BUNDLE: &str = "REQUESTS_CA_BUNDLE";
+
+/// Path of the certificate authorities that curl trusts, and `requests` where
+/// [`REQUESTS_CA_BUNDLE`] is not set.
+pub const CURL_CA_BUNDLE: &str = "CURL_CA_BUNDLE";
+
+/// Path of the certificate authorities that OpenSSL trusts, a file.
+pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
+
 /// Port of SkyPilot's server on this machine.
 pub const LOCAL_PORT: &str = "SKYPILOT_API_SERVER_LOCAL_PORT";
 

@@ -19,6 +19,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod trust;
 
 use reqwest::header::{COOKIE, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};

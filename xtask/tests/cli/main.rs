@@ -14,6 +14,7 @@ mod launching;
 mod logins;
 mod lost_servers;
 mod neighbours;
+mod own_ca;
 mod passing;
 mod peaks;
 mod profiles;
