@@ -6,9 +6,9 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use super::is_loopback;
 use super::transport::{CONNECT_TIMEOUT, describe};
 use super::trust::Trust;
+use crate::target::is_loopback;
 
 /// Maximum idle time of a pooled connection. Shorter than the server's keep-alive of 5 s:
 /// otherwise a request may be sent on a connection that the server is just closing.

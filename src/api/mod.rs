@@ -5,7 +5,6 @@
 //! Retries of a user's calls are also the caller's, with the pauses of [`retry`]. This module
 //! retries only health requests and skyload's own requests, such as the list of requests.
 
-mod address;
 mod clocks;
 mod consolidation;
 mod for_run;
@@ -25,7 +24,6 @@ use reqwest::header::{COOKIE, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-pub use address::is_loopback;
 pub use consolidation::Consolidation;
 pub use health::{Health, HealthPolicy};
 pub(crate) use lines::Progress;

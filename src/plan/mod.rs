@@ -26,8 +26,8 @@ pub use capacity::{Capacity, Machine};
 pub use fit::{Fit, Reduction};
 use nodes::NodeCpu;
 pub use planned::{LeftOut, PlannedScenario};
-pub use resolve::UsageErrors;
-pub(crate) use resolve::{MAX_IN_FLIGHT, MAX_USERS};
+pub(crate) use resolve::MAX_USERS;
+pub use resolve::{MAX_USERS_ON_ANOTHER_MACHINE, UsageErrors, default_in_flight};
 pub use server_metrics::{MetricsSource, ServerMetrics};
 pub use speed::Speed;
 

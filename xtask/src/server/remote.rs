@@ -2,12 +2,12 @@
 
 use anyhow::{Result, bail};
 use host::environment::proxies;
-use skyload::api::is_loopback;
 use skyload::credentials::{CookieState, Cookies, Credentials};
 use skyload::env;
 use skyload::record::environment::{ClientSettings, Inherited, ServerEnvironment};
 use skyload::record::outcome::Failure;
 use skyload::record::outcome::error_type;
+use skyload::target::is_loopback;
 use url::Url;
 
 use super::{Context, Kind, ServerSession, facts, health};

@@ -6,6 +6,7 @@
 //! leaks any.
 
 mod active;
+mod confirm;
 mod credentials;
 mod events;
 mod infra;
@@ -53,7 +54,7 @@ pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
     let inputs = Inputs::read(request, &workspace)?;
     let plan = inputs.check()?;
     // Before `Signals::listen`, so that Ctrl-C at the prompt ends the program immediately.
-    prepare::confirm(&plan, inputs.request.yes, Progress::new())?;
+    confirm::confirm(&plan, inputs.request.yes, Progress::new())?;
     let signals = Signals::listen()?;
     signals.mark_interrupted(run_plan(inputs, &plan, &results, &workspace, &signals))
 }
@@ -90,7 +91,7 @@ fn run_plan(
     let inputs = inputs.with_sky(obstacles, measured.map(|measured| measured.speed))?;
     let plan = inputs.plan()?;
     let request = &inputs.request;
-    prepare::announce(&plan, progress);
+    prepare::announce(&plan, request, progress);
     let infra = Infra::start(&plan, workspace, &sky, signals, progress)?;
 
     let run = prepare::run_dir(results.out.as_deref(), request, &plan, workspace, progress)?;

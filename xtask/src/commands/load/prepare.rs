@@ -1,74 +1,29 @@
-//! Preparation of a run: confirmation of costs, announcement of the plan, and files
-//! of the results.
+//! Preparation of a run: announcement of the plan, and files of the results.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, stdin};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use host::progress::Progress;
-use host::signals::Interrupted;
 use host::workspace::Workspace;
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
 use skyload::limits::{Cpus, MachineLimits, MemoryGroups};
-use skyload::plan::{LeftOut, LoadPlan, Machine, PlannedScenario, UsageErrors};
+use skyload::plan::{
+    LeftOut, LoadPlan, MAX_USERS_ON_ANOTHER_MACHINE, Machine, PlannedScenario, default_in_flight,
+};
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::record::request::{LoadRequest, RequestFile};
 use skyload::record::{RunDir, RunFacts, Version, write_json};
-use skyload::scenario::{Need, ScenarioId, ScenarioKind};
+use skyload::scenario::{ScenarioId, ScenarioKind};
 use skyload::units::{ByteSize, as_gib, counted, in_minutes};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 
 use crate::commands::runs;
 use crate::server::{Addresses, Context, ServerSession};
 use crate::sky::Extras;
-
-/// Asks for confirmation of launches on clouds, which cost money, before anything is started.
-pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
-    let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
-    let launching =
-        plan.scenarios.iter().filter(|planned| planned.needs().contains(&Need::Infrastructure));
-    let iterations: u64 = launching.clone().map(PlannedScenario::expected_launches).sum();
-    // Users of a closed loop launch as fast as the cloud lets them, and a mix draws.
-    let is_exact =
-        |planned: &PlannedScenario| planned.mix.is_none() && planned.iterations().is_some();
-    let about = if launching.clone().all(is_exact) { "" } else { "about " };
-    let launches = iterations + plan.shared_resources().len() as u64;
-    if launches == 0 {
-        return Ok(());
-    }
-    progress.note(format!(
-        "This plan launches {about}{}, jobs and services included, on {}, which costs \
-         money. All names begin with `skyload-`. Resources are torn down and checked at the end; \
-         if this machine crashes before, remove them in the cloud itself. Controllers that \
-         SkyPilot launches for managed jobs and services stay until SkyPilot stops them.",
-        counted(launches, "cluster"),
-        clouds.join(", ")
-    ));
-    if yes {
-        return Ok(());
-    }
-    if !stdin().is_terminal() {
-        bail!(UsageErrors(vec![
-            "-c: paid launches need --yes when stdin is not a terminal".to_owned()
-        ]));
-    }
-    progress.note("Continue? [y/N]");
-    let mut answer = String::new();
-    stdin().read_line(&mut answer).context("reading the answer")?;
-    check_answer(&answer)
-}
-
-/// Checks the answer of the user. Anything but yes interrupts the run, like Ctrl-C.
-fn check_answer(answer: &str) -> Result<()> {
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(anyhow::Error::from(Interrupted).context("aborted, nothing launched")),
-    }
-}
 
 /// Prints how many scenarios are left out, and the need that no infra of the run meets.
 fn announce_left_out(plan: &LoadPlan, progress: Progress) {
@@ -86,7 +41,7 @@ fn announce_left_out(plan: &LoadPlan, progress: Progress) {
 }
 
 /// Prints the plan, its estimate, and how it was fitted to this machine.
-pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
+pub(super) fn announce(plan: &LoadPlan, request: &LoadRequest, progress: Progress) {
     let capacity = &plan.capacity;
     let loads = || plan.scenarios.iter().filter(|one| one.id.kind() != ScenarioKind::Probe);
     let of_users = loads().filter(|scenario| !scenario.shape.is_open());
@@ -122,6 +77,7 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
             announce_left_out(plan, progress);
         }
     }
+    announce_caps(plan, request, progress);
     if plan.is_remote() {
         announce_timing(plan, progress);
         progress.note(match &plan.server_profile {
@@ -149,6 +105,30 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         progress.note(format!(
             "Concurrency reduced to fit memory: all users need about {:.1} GiB",
             as_gib(capacity.wanted)
+        ));
+    }
+}
+
+/// Prints the default caps of a server on another machine that have an effect.
+fn announce_caps(plan: &LoadPlan, request: &LoadRequest, progress: Progress) {
+    if !plan.server.is_on_another_machine() {
+        return;
+    }
+    let (users, in_flight) = (MAX_USERS_ON_ANOTHER_MACHINE, default_in_flight(true));
+    let has = |is_open: bool, number: u32| {
+        let of_form = |one: &&PlannedScenario| one.shape.is_open() == is_open;
+        plan.scenarios.iter().filter(of_form).any(|one| one.users == number)
+    };
+    if request.users.is_none() && request.stages.is_none() && has(false, users) {
+        progress.note(format!(
+            "At most {users} users of a scenario, since the server is on another machine; -n sets \
+             another number"
+        ));
+    }
+    if request.max_in_flight.is_none() && has(true, in_flight) {
+        progress.note(format!(
+            "At most {in_flight} iterations of a rate at a time, since the server is on another \
+             machine; --max-in-flight sets another number"
         ));
     }
 }
@@ -341,19 +321,4 @@ fn memory() -> Result<System> {
     let mut system = System::new().context("reading this machine's memory")?;
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     Ok(system)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_answer_but_yes_interrupts_the_run() {
-        for answer in ["n\n", "no\n", "\n", ""] {
-            let error = check_answer(answer).unwrap_err();
-            assert_eq!(crate::exit_code(&error), 12);
-            assert!(error.to_string().contains("aborted, nothing launched"), "{error:#}");
-        }
-        assert!(check_answer("y\n").is_ok() && check_answer("yes\n").is_ok());
-    }
 }
