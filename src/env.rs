@@ -39,8 +39,21 @@ pub const STATE_DIR: &str = "SKYLOAD_STATE_DIR";
 /// Bearer token for a remote server; SkyPilot's client reads the same variable.
 pub const SERVICE_ACCOUNT_TOKEN: &str = "SKYPILOT_SERVICE_ACCOUNT_TOKEN";
 
+/// Path of the file with the cookies of `sky api login`, instead of `~/.sky/cookies.txt`.
+pub const COOKIE_FILE: &str = "SKYPILOT_API_COOKIE_FILE";
+
 /// URL of the server for SkyPilot's client, instead of a server on this machine.
 pub const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
+
+/// Path of the certificate authorities that Python's `requests` trusts: a file or a folder.
+pub const REQUESTS_CA_BUNDLE: &str = "REQUESTS_CA_BUNDLE";
+
+/// Path of the certificate authorities that curl trusts, and `requests` where
+/// [`REQUESTS_CA_BUNDLE`] is not set.
+pub const CURL_CA_BUNDLE: &str = "CURL_CA_BUNDLE";
+
+/// Path of the certificate authorities that OpenSSL trusts, a file.
+pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
 
 /// Port of SkyPilot's server on this machine.
 pub const LOCAL_PORT: &str = "SKYPILOT_API_SERVER_LOCAL_PORT";
@@ -61,8 +74,8 @@ pub const NO_USAGE: &str = "SKYPILOT_DISABLE_USAGE_COLLECTION";
 /// User id that SkyPilot's client sends.
 pub const USER_ID: &str = "SKYPILOT_USER_ID";
 
-/// Login for a remote server, `user:password`, not percent-encoded. Removed from
-/// `--server URL` so that no file of the run contains it.
+/// Login for a remote server, `user:password`, not percent-encoded: from the shell, or removed
+/// from `--server URL` so that no file of the run contains it.
 pub const SERVER_CREDENTIALS: &str = "SKYLOAD_SERVER_CREDENTIALS";
 
 /// Variables for scenarios only: never passed to SkyPilot, even if the shell exports them.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use super::is_loopback;
 use super::transport::{CONNECT_TIMEOUT, describe};
+use super::trust::Trust;
+use crate::target::is_loopback;
 
 /// Maximum idle time of a pooled connection. Shorter than the server's keep-alive of 5 s:
 /// otherwise a request may be sent on a connection that the server is just closing.
@@ -27,6 +28,12 @@ pub(super) fn client(base: &Url, headers: HeaderMap) -> Result<reqwest::Client, 
     // needs one: the proxy's latency would be measured, if it could connect here at all.
     if is_loopback(base) {
         builder = builder.no_proxy();
+    }
+    // Without TLS, a bundle that cannot be read does no harm.
+    if base.scheme() == "https"
+        && let Trust::Only(certificates) = Trust::from_environment()?
+    {
+        builder = builder.tls_certs_only(certificates);
     }
     builder.build().map_err(|source| describe(&source))
 }

@@ -5,7 +5,6 @@
 //! Retries of a user's calls are also the caller's, with the pauses of [`retry`]. This module
 //! retries only health requests and skyload's own requests, such as the list of requests.
 
-mod address;
 mod clocks;
 mod consolidation;
 mod for_run;
@@ -20,13 +19,13 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod trust;
 mod upload;
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{COOKIE, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-pub use address::is_loopback;
 pub use consolidation::Consolidation;
 pub use health::{Health, HealthPolicy};
 pub(crate) use lines::Progress;
@@ -218,7 +217,7 @@ impl ApiClient {
         step: &str,
         request: reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, Failure> {
-        let response = apply(&self.credentials, request).send().await;
+        let response = send(&self.credentials, request).await;
         let response = response.map_err(|error| transport_failure(step, &error, None))?;
         let status = response.status().as_u16();
         if status == 200 {
@@ -299,7 +298,7 @@ impl ApiClient {
         limit: Option<TimeLimit>,
     ) -> Result<Response, Failure> {
         let sent = async {
-            let response = apply(&self.credentials, request).send().await?;
+            let response = send(&self.credentials, request).await?;
             let status = response.status().as_u16();
             let request_id = request_id(response.headers());
             let body = response.bytes().await?.to_vec();
@@ -350,12 +349,25 @@ fn headers(versions: Option<&ClientVersions>) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn apply(credentials: &Credentials, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-    match credentials {
+/// Sends a request with credentials.
+async fn send(
+    credentials: &Credentials,
+    request: reqwest::RequestBuilder,
+) -> Result<reqwest::Response, reqwest::Error> {
+    let request = match credentials {
         Credentials::None => request,
         Credentials::Token(token) => request.bearer_auth(token),
         Credentials::Login(login) => request.basic_auth(login.user(), Some(login.password())),
-    }
+        Credentials::Cookies(cookies) => {
+            let (client, request) = request.build_split();
+            let request = request?;
+            // Which cookies are sent depends on the URL.
+            let header = cookies.header(request.url());
+            let request = reqwest::RequestBuilder::from_parts(client, request);
+            header.into_iter().fold(request, |request, value| request.header(COOKIE, value))
+        }
+    };
+    request.send().await
 }
 
 /// Fields of every request body, as SkyPilot's SDK sends them.

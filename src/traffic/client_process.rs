@@ -37,7 +37,8 @@ fn inherit(process: &mut Process, settings: &ClientSettings) {
 }
 
 /// Variable with the server's address and the login. The address in the run's files has no
-/// login. A token needs no variable here: `sky` reads it from the environment.
+/// login. A token and cookies need no variable here: `sky` reads them as this process does, from
+/// the environment and from the file that it names.
 fn endpoint_with_login(
     settings: &ClientSettings,
     credentials: &Credentials,

@@ -34,7 +34,7 @@ use tokio::time::Instant;
 
 use crate::api::{ApiClient, ClientError};
 use crate::clock::Timeline;
-use crate::credentials::Credentials;
+use crate::credentials::{CookieError, Credentials};
 use crate::ids::ProcessIdentity;
 use crate::limits::raise_open_files;
 use crate::plan::{LoadPlan, PlannedScenario};
@@ -61,6 +61,9 @@ pub enum TrafficError {
     /// Failure to set up the HTTP client.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// Failure to read the cookies of `sky api login`.
+    #[error(transparent)]
+    Cookies(#[from] CookieError),
     /// Scenario that is not in the run's plan.
     #[error("scenario `{0}` is not in the run's plan")]
     NotPlanned(ScenarioId),
@@ -149,7 +152,7 @@ impl ScenarioContext {
         planned: PlannedScenario,
     ) -> Result<Self, TrafficError> {
         let command = format!("skyload {}", planned.id);
-        let credentials = Credentials::for_server(&plan.server);
+        let credentials = Credentials::for_server(&plan.server)?;
         let client = ApiClient::for_run(&run.id(), plan, environment, command, &credentials)?;
         Ok(Self {
             run: run.clone(),

@@ -1,5 +1,6 @@
 //! Command lines of `cargo nextest`: listing tests, the load, the gate.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ pub(crate) struct Tests {
     build: Build,
     scenarios: Vec<(ScenarioId, String)>,
     gate: Vec<String>,
-    secrets: Vec<(&'static str, String)>,
+    secrets: Vec<(&'static str, OsString)>,
 }
 
 impl Tests {
@@ -41,7 +42,7 @@ impl Tests {
     pub(crate) fn build(
         nextest: &Path,
         workspace: &Workspace,
-        secrets: Vec<(&'static str, String)>,
+        secrets: Vec<(&'static str, OsString)>,
     ) -> Result<Self> {
         let build = Build::make(nextest, workspace)?;
         // The default filter of the profile `load` would hide the tests of the gate.

@@ -3,6 +3,7 @@
 //! The stand-in's `sky` command line and tests use it. Load does not: skyload has a client
 //! of its own for that.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -88,7 +89,7 @@ fn request(
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (login, authority) = match authority.rsplit_once('@') {
         Some((login, authority)) => (authorization(login), authority),
-        None => (String::new(), authority),
+        None => (of_environment(), authority),
     };
     let body = body.map(Value::to_string).unwrap_or_default();
 
@@ -117,6 +118,32 @@ fn authorization(login: &str) -> String {
             format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(pair))
         }
     }
+}
+
+/// Header line for the token of the environment, or for all cookies of the file that the
+/// environment names: which of them are for a URL is decided by Python in the real client.
+fn of_environment() -> String {
+    if let Some(token) = variable("SKYPILOT_SERVICE_ACCOUNT_TOKEN") {
+        return format!("Authorization: Bearer {token}\r\n");
+    }
+    let file = variable("SKYPILOT_API_COOKIE_FILE").and_then(|path| fs::read_to_string(path).ok());
+    let file = file.unwrap_or_default();
+    let fields = file.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let cookies: Vec<String> = fields
+        .filter_map(|fields| match fields[..] {
+            [_, _, _, _, _, name, value] => Some(format!("{name}={value}")),
+            _ => None,
+        })
+        .collect();
+    match cookies.is_empty() {
+        true => String::new(),
+        false => format!("Cookie: {}\r\n", cookies.join("; ")),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the names are those of SkyPilot's client")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 fn connect(authority: &str, read_timeout: Duration) -> anyhow::Result<TcpStream> {

@@ -27,6 +27,8 @@
 //! | `FAKE_SKY_WRONG_VALUE` | likewise: they SUCCEED, but return `null` |
 //! | `FAKE_SKY_REFUSE` | likewise: `sky.launch` FAILs as without a cloud, others as without a jobs controller |
 //! | `FAKE_SKY_TEXT_500` | likewise: the submission gets HTTP 500 with a traceback as text |
+//! | `FAKE_SKY_TOKEN` | service-account token: calls without it get HTTP 401 (none) |
+//! | `FAKE_SKY_COOKIE` | `name=value`: calls without this cookie get HTTP 401 (none) |
 //! | `FAKE_SKY_BASIC_AUTH` | `user:password`: calls without these credentials get HTTP 401 (none) |
 //! | `FAKE_SKY_UNAVAILABLE` | `/status:3`: these calls of the path get HTTP 503 |
 //! | `FAKE_SKY_RESET` | likewise: the connection closes without a response |
@@ -93,6 +95,8 @@ pub struct Settings {
     pub refuse: Faults,
     pub text_500: Faults,
     pub basic_auth: Option<String>,
+    pub token: Option<String>,
+    pub cookie: Option<String>,
     pub unavailable: Faults,
     pub reset: Faults,
     pub cut: Faults,
@@ -147,6 +151,8 @@ impl Default for Settings {
             refuse: Faults::default(),
             text_500: Faults::default(),
             basic_auth: None,
+            token: None,
+            cookie: None,
             unavailable: Faults::default(),
             reset: Faults::default(),
             cut: Faults::default(),
@@ -223,6 +229,8 @@ impl Settings {
             "REFUSE" => self.refuse = value.parse()?,
             "TEXT_500" => self.text_500 = value.parse()?,
             "BASIC_AUTH" => self.basic_auth = Some(value.to_owned()),
+            "TOKEN" => self.token = Some(value.to_owned()),
+            "COOKIE" => self.cookie = Some(value.to_owned()),
             "UNAVAILABLE" => self.unavailable = value.parse()?,
             "RESET" => self.reset = value.parse()?,
             "CUT" => self.cut = value.parse()?,

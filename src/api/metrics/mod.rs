@@ -12,7 +12,7 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use super::transport::describe;
-use super::{ClientError, apply, http};
+use super::{ClientError, http, send};
 use crate::clock::Timeline;
 use crate::credentials::{self, Credentials};
 use crate::record::server_metrics::MetricsSnapshot;
@@ -68,8 +68,8 @@ impl MetricsClient {
         // Without the URL: reports are shared with people who must not see a remote server's.
         let reason = |error: reqwest::Error| describe(&error.without_url());
         let exchange = async {
-            let request = apply(&self.credentials, self.http.get(self.url.clone()));
-            let response = request.send().await.map_err(reason)?;
+            let request = self.http.get(self.url.clone());
+            let response = send(&self.credentials, request).await.map_err(reason)?;
             match response.status().as_u16() {
                 200 => response.text().await.map_err(reason),
                 status => Err(format!("HTTP {status}")),

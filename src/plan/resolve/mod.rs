@@ -51,9 +51,10 @@ use crate::scenario::{Mix, ScenarioId};
 use assignment::{Assigned, assign};
 use infrastructure::Choice;
 use scenarios::Selection;
-pub(crate) use shape::MAX_IN_FLIGHT;
 use shape::Shapes;
+pub use shape::default_in_flight;
 pub(crate) use size::MAX_USERS;
+pub use size::MAX_USERS_ON_ANOTHER_MACHINE;
 use size::Size;
 use thresholds::Measured;
 use timing::Timing;
@@ -151,7 +152,7 @@ impl Resolver<'_> {
         let budgets = self.budgets(&server);
         let infrastructure = self.infrastructure(&server);
         let kubernetes_size = self.kubernetes_size();
-        let size = self.size();
+        let size = self.size(&server);
         let script = self.script();
         let Selection { scenarios, mix, held, left_out } =
             self.scenarios(&server, &infrastructure, script.is_some());

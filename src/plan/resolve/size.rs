@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use super::Resolver;
 use super::assignment::Assigned;
-use super::shape::{Form, MAX_IN_FLIGHT, Shaped, with_warm_up};
-use crate::plan::{PlannedScenario, Reduction};
+use super::shape::{Form, Shaped, default_in_flight, with_warm_up};
+use crate::plan::{PlannedScenario, Reduction, ServerTarget};
 use crate::scenario::{Scenario, ScenarioKind};
 use crate::shape::{LoadShape, Model, Pause, Stage, Timed};
 
 /// Maximum number of users of one scenario: a larger one is most likely a typing error, since
 /// each user may need a server process.
 pub(crate) const MAX_USERS: u32 = 10_000;
+
+/// Maximum number of users of one scenario on a server on another machine, unless a flag sets the number:
+/// a plan that was made for this machine should not overload a server that others use.
+pub const MAX_USERS_ON_ANOTHER_MACHINE: u32 = 20;
 
 /// Maximum number of iterations of a user: more would take days.
 pub(super) const MAX_ITERATIONS: u32 = 1_000;
@@ -30,6 +34,10 @@ pub(super) struct Size {
     users: Users,
     iterations: u32,
     infra_iterations: u32,
+    /// Most users of a scenario.
+    most_users: u32,
+    /// Most iterations of an arrival rate at a time, where no number is set.
+    in_flight: u32,
 }
 
 impl Size {
@@ -54,7 +62,7 @@ impl Size {
         let users = of_scenario.unwrap_or(users);
         // Users are per infra. Without an infra the count is 0, which must not make 0 users.
         let count = u32::try_from(infras.len().max(1)).unwrap_or(u32::MAX);
-        let on_all = |users: u32| users.saturating_mul(count);
+        let on_all = |users: u32| users.saturating_mul(count).min(self.most_users);
         let (users, shape) = match form {
             Form::Burst(of_scenario) => {
                 let iterations = reduction.iterations(of_scenario.unwrap_or(iterations));
@@ -83,7 +91,7 @@ impl Size {
                 (most, LoadShape::Timed(timed))
             }
             Form::Arrivals(timed, max_in_flight) => {
-                (max_in_flight.unwrap_or(MAX_IN_FLIGHT), LoadShape::Timed(timed))
+                (max_in_flight.unwrap_or(self.in_flight), LoadShape::Timed(timed))
             }
         };
         PlannedScenario { id, users, shape, concurrency: users, infras, mix }
@@ -126,11 +134,19 @@ impl Resolver<'_> {
     }
 
     /// Size by the plan's settings, of scenarios whose users and iterations are set nowhere else.
-    pub(super) fn size(&mut self) -> Size {
+    pub(super) fn size(&mut self, server: &ServerTarget) -> Size {
+        let is_typed = self.request.users.is_some() || self.request.stages.is_some();
+        let is_on_another_machine = server.is_on_another_machine();
         Size {
             users: self.users_of_plan(),
             iterations: self.settings.iterations,
             infra_iterations: self.settings.infra_iterations,
+            most_users: if is_on_another_machine && !is_typed {
+                MAX_USERS_ON_ANOTHER_MACHINE
+            } else {
+                u32::MAX
+            },
+            in_flight: default_in_flight(is_on_another_machine),
         }
     }
 

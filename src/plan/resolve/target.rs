@@ -18,6 +18,13 @@ impl Resolver<'_> {
                     .to_owned(),
             );
         }
+        if self.request.token_file.is_some() && matches!(target, ServerTarget::Isolated { .. }) {
+            self.error(
+                "--token-file: an isolated server has no service accounts; remove it, or pass \
+                 --server URL"
+                    .to_owned(),
+            );
+        }
         target
     }
 
@@ -30,8 +37,12 @@ impl Resolver<'_> {
             Some(text) => match Url::parse(text) {
                 Ok(mut url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
                     // The plan is written to a file that must not contain the login.
-                    if let Err(error) = Login::take_from(&mut url) {
-                        self.error(format!("--server: {error}"));
+                    match Login::take_from(&mut url) {
+                        Ok(Some(_)) if request.token_file.is_some() => self.error(
+                            "--token-file: the URL of --server has a login; remove one".to_owned(),
+                        ),
+                        Ok(_) => {}
+                        Err(error) => self.error(format!("--server: {error}")),
                     }
                     ServerTarget::Remote(url)
                 }

@@ -12,11 +12,12 @@ use crate::shell;
 
 /// Fields whose flags a command begins with: server, scenarios and size of the load. All other
 /// flags follow in the order of their declaration.
-const LEADING_FIELDS: [&str; 19] = [
+const LEADING_FIELDS: [&str; 20] = [
     "config",
     "plan",
     "sky",
     "server",
+    "token_file",
     "server_profile",
     "metrics",
     "metrics_url",

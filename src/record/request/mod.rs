@@ -30,7 +30,8 @@ use crate::record::profile::LevelChoice;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[group(skip)]
 pub struct LoadRequest {
-    /// Users (virtual users) of each scenario, all of them concurrent [default: the plan's].
+    /// Users (virtual users) of each scenario, all of them concurrent [default: the plan's; on
+    /// another machine at most 20].
     #[arg(short = 'n', long, value_name = "N", aliases = aliases::USERS)]
     #[arg(allow_hyphen_values = true)]
     pub users: Option<String>,
@@ -111,7 +112,7 @@ pub struct LoadRequest {
     pub rate: Option<String>,
 
     /// Most iterations at a time with --rate; further arrivals are dropped and counted
-    /// [default: 500, or what memory carries].
+    /// [default: 500, or what memory carries; on another machine 50].
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub max_in_flight: Option<String>,
 
@@ -152,6 +153,10 @@ pub struct LoadRequest {
     /// (URL) [default: isolated].
     #[arg(long, value_name = "isolated|system|URL")]
     pub server: Option<String>,
+
+    /// File with a service-account token for a remote server, in its first line.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 
     /// Pass a variable of the shell, or one with this value, to the isolated server; may be
     /// repeated. Other variables that would change results are not passed.
@@ -216,7 +221,7 @@ pub struct LoadRequest {
     #[arg(long)]
     pub keep_server: bool,
 
-    /// Run without asking: launches that cost money, a restart that aborts running requests on
+    /// Run without asking: launches that cost money, load on another machine, a restart that aborts running requests on
     /// your local server, or a plan that may not fit into memory.
     // Confirmed anew for each run, so neither `request.json` nor a suggested command has it.
     #[arg(long)]

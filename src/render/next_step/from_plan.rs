@@ -5,8 +5,8 @@ use std::path::Path;
 use super::{common_users, loaded};
 use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::plan::{
-    LoadPlan, MAX_IN_FLIGHT, MetricsSource, PlannedScenario, ServerMetrics, ServerTarget,
-    SkySelection,
+    LoadPlan, MetricsSource, PlannedScenario, ServerMetrics, ServerTarget, SkySelection,
+    default_in_flight,
 };
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Mix, ScenarioId, ScenarioKind};
@@ -143,8 +143,9 @@ fn common_shape(plan: &LoadPlan, ids: &[ScenarioId]) -> LoadRequest {
         Model::Arrivals { stages } => (StageList::Rates(stages), Pause::default(), true),
     };
     // The default takes the memory that is left; a number is what a scenario wants.
+    let default = default_in_flight(plan.server.is_on_another_machine());
     let max_in_flight =
-        common(planned().map(|one| one.users)).filter(|most| is_open && *most != MAX_IN_FLIGHT);
+        common(planned().map(|one| one.users)).filter(|most| is_open && *most != default);
     LoadRequest {
         stages: Some(stages.to_string()),
         pause: (!pause.is_none()).then(|| pause.to_string()),

@@ -2,12 +2,12 @@
 
 use anyhow::{Result, bail};
 use host::environment::proxies;
-use skyload::api::is_loopback;
-use skyload::credentials::Credentials;
+use skyload::credentials::{CookieState, Cookies, Credentials};
 use skyload::env;
 use skyload::record::environment::{ClientSettings, Inherited, ServerEnvironment};
 use skyload::record::outcome::Failure;
 use skyload::record::outcome::error_type;
+use skyload::target::is_loopback;
 use url::Url;
 
 use super::{Context, Kind, ServerSession, facts, health};
@@ -18,7 +18,8 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
         && env::text(env::SERVICE_ACCOUNT_TOKEN).is_some()
     {
         context.progress.note(format!(
-            "Sending the login of the URL and not {}, as SkyPilot's client does",
+            "Sending the login of the URL or of {} and not {}, as SkyPilot's client does",
+            env::SERVER_CREDENTIALS,
             env::SERVICE_ACCOUNT_TOKEN
         ));
     }
@@ -27,7 +28,7 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
         Err(failure) => bail!(
             "cannot reach the API server at {url}: {}\n  hint: {}",
             context.credentials.hide_in(&failure.to_string()),
-            hint(&failure, &context.credentials)
+            hint(&failure, &context.credentials, url)
         ),
     };
     let facts = facts::of_external(url, context)?;
@@ -52,18 +53,41 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
 }
 
 /// Hint for a server whose health could not be read.
-fn hint(failure: &Failure, credentials: &Credentials) -> String {
+fn hint(failure: &Failure, credentials: &Credentials, url: &Url) -> String {
     let token = env::SERVICE_ACCOUNT_TOKEN;
     let needs_credentials = matches!(failure.status, Some(401 | 403))
         || failure.error_type == error_type::NEEDS_AUTHENTICATION;
     match credentials {
         _ if !needs_credentials => "check the URL".to_owned(),
-        Credentials::None => {
-            format!("set {token}, or put credentials in the URL, as in `http://user:password@host`")
+        Credentials::None => without_credentials(url),
+        Credentials::Cookies(cookies) => of_cookies(cookies, url),
+        Credentials::Token(_) => {
+            format!("check {token} or the file of --token-file: the server rejected this token")
         }
-        Credentials::Token(_) => format!("check {token}: the server rejected this token"),
-        Credentials::Login(_) => "check the login in the URL: the server rejected it; write `@`, \
-                                  `:`, `/` and `%` of a password as `%40`, `%3A`, `%2F` and `%25`"
-            .to_owned(),
+        Credentials::Login(_) => format!(
+            "check the login in the URL or in {}: the server rejected it; in the URL, write `@`, \
+             `:`, `/` and `%` of a password as `%40`, `%3A`, `%2F` and `%25`",
+            env::SERVER_CREDENTIALS
+        ),
+    }
+}
+
+/// Hint for a server that needs credentials, where none were sent.
+fn without_credentials(url: &Url) -> String {
+    format!(
+        "run `sky api login -e {url}`, pass --token-file, or set {} or {} (`user:password`)",
+        env::SERVICE_ACCOUNT_TOKEN,
+        env::SERVER_CREDENTIALS
+    )
+}
+
+/// Hint for a server that needs other cookies than those of the file.
+fn of_cookies(cookies: &Cookies, url: &Url) -> String {
+    let path = cookies.path().display();
+    let again = format!("run `sky api login -e {url}` again");
+    match cookies.state(url) {
+        CookieState::Sent => format!("{again}: the server rejected the cookies in `{path}`"),
+        CookieState::Expired => format!("{again}: the cookies in `{path}` have expired"),
+        CookieState::NoneForUrl => without_credentials(url),
     }
 }

@@ -1,17 +1,12 @@
 //! `--server http://user:password@host`: the login is sent to the server and written nowhere.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
-
 use fake_sky::FakeServer;
 use predicates::prelude::predicate;
 use rstest::rstest;
 use skyload::analysis::Verdict;
 use skyload::env;
 
-use crate::support::{Running, Site};
+use crate::support::{Site, Texts};
 
 /// Password with all characters that have a meaning in a URL, and one that is not ASCII.
 const PASSWORD: &str = "p@ss/w:%é";
@@ -47,27 +42,6 @@ fn a_login_is_decoded_and_sent_with_every_request(
 }
 
 #[test]
-fn a_password_is_in_no_file_no_output_and_no_command_line() -> anyhow::Result<()> {
-    let site = Site::new()?;
-    let server = FakeServer::start(&[
-        ("FAKE_SKY_BASIC_AUTH", &format!("me:{PASSWORD}")),
-        // Every `sky` process lives long enough to be seen in several scans.
-        ("FAKE_SKY_STREAM_FLOOR_MS", "3000"),
-    ])?;
-    let url = address(&server, &format!("me:{IN_URL}"));
-    let running = site.load(["--server", &url, "--api", "all", "-r", "all"]).start()?;
-    let command_lines = command_lines_until_the_end(&site, &running);
-    let run = running.finish()?;
-    run.expect(&site, Verdict::Pass)?;
-    let mut texts = files_below(run.run_dir()?.path())?;
-    texts.push(("stdout".to_owned(), String::from_utf8_lossy(&run.output.stdout).into_owned()));
-    texts.push(("stderr".to_owned(), run.stderr()));
-    texts.extend(command_lines.into_iter().map(|line| ("a command line".to_owned(), line)));
-    assert_absent(&texts, &[PASSWORD, IN_URL]);
-    server.finish()
-}
-
-#[test]
 fn a_password_that_sky_prints_when_it_fails_is_hidden() -> anyhow::Result<()> {
     let site = Site::new()?;
     let login = format!("me:{PASSWORD}");
@@ -78,18 +52,16 @@ fn a_password_that_sky_prints_when_it_fails_is_hidden() -> anyhow::Result<()> {
     ])?;
     let url = address(&server, &format!("me:{IN_URL}"));
     let run = site.load(["--server", &url, "--api", "none", "-r", "jobs_queue"]).run()?;
-    let mut texts = files_below(run.run_dir()?.path())?;
-    texts.push(("stdout".to_owned(), String::from_utf8_lossy(&run.output.stdout).into_owned()));
-    texts.push(("stderr".to_owned(), run.stderr()));
-    assert!(texts.iter().any(|(_, text)| text.contains("exit status: 1")), "the command failed");
-    assert_absent(&texts, &[PASSWORD, IN_URL]);
+    let texts = Texts::of(&run)?;
+    assert!(texts.contain("exit status: 1"), "the command failed");
+    texts.assert_absent(PASSWORD);
     server.finish()
 }
 
 #[rstest]
-#[case::in_the_url("me:wr0ng@", &[], "hint: check the login in the URL: the server rejected it")]
+#[case::in_the_url("me:wr0ng@", &[], "hint: check the login in the URL or in SKYLOAD_SERVER_CREDENTIALS: the server rejected it")]
 #[case::in_a_variable("", &[(env::SERVICE_ACCOUNT_TOKEN, "wr0ng")], "the server rejected this token")]
-#[case::missing("", &[], "or put credentials in the URL")]
+#[case::missing("", &[], "run `sky api login -e http://127.0.0.1:")]
 fn the_hint_on_a_rejected_login_names_its_source(
     #[case] login: &str,
     #[case] variables: &[(&str, &str)],
@@ -119,7 +91,8 @@ fn a_login_in_the_url_has_priority_over_a_token_as_in_skypilots_client() -> anyh
         .run()?;
     run.expect(&site, Verdict::Pass)?;
     run.assert().stderr(predicate::str::contains(format!(
-        "Sending the login of the URL and not {}",
+        "Sending the login of the URL or of {} and not {}",
+        env::SERVER_CREDENTIALS,
         env::SERVICE_ACCOUNT_TOKEN
     )));
     server.finish()
@@ -132,48 +105,4 @@ fn a_token_for_another_server_is_not_sent_to_an_isolated_one() -> anyhow::Result
     let run = load.env(env::SERVICE_ACCOUNT_TOKEN, "sky_token").run()?;
     run.expect(&site, Verdict::Pass)?;
     Ok(())
-}
-
-/// Command lines of all processes of the site until the command has ended, except for the
-/// command's own, which the user typed.
-fn command_lines_until_the_end(site: &Site, running: &Running<'_>) -> BTreeSet<String> {
-    let mut seen = BTreeSet::new();
-    let mut typed = None;
-    while !running.has_ended() {
-        let processes = site.processes();
-        // A process that has just ended has an empty one.
-        let mut own = processes.iter().filter(|process| !process.command_line.is_empty());
-        let own = own.find(|process| process.pid == running.pid());
-        typed = own.map(|process| process.command_line.clone()).or(typed);
-        seen.extend(processes.into_iter().map(|process| process.command_line));
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    // By text and not by pid: until its exec, a forked child has its parent's command line.
-    seen.remove(&typed.expect("the command was seen before its end"));
-    assert!(seen.iter().any(|line| line.contains("sky status")), "{seen:?}");
-    seen
-}
-
-/// Files below a directory, as paths and texts.
-fn files_below(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(files_below(&path)?);
-        } else {
-            let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
-            files.push((path.display().to_string(), text));
-        }
-    }
-    Ok(files)
-}
-
-#[track_caller]
-fn assert_absent(texts: &[(String, String)], secrets: &[&str]) {
-    for (place, text) in texts {
-        for secret in secrets {
-            assert!(!text.contains(secret), "`{secret}` is in {place}:\n{text}");
-        }
-    }
 }

@@ -118,6 +118,14 @@ fn assert_usage_error(site: &Site, run: &Finished, messages: &[&str]) {
     &["--server", "http://127.0.0.1:9", "--copy-credentials"],
     &["--copy-credentials: only for an isolated server"],
 )]
+#[case::load_on_another_machine_without_consent(
+    &["--server", "http://10.255.255.1:9/east", "-n", "7", "--api", "status"],
+    &[
+        "--server: load on another machine needs --yes when stdin is not a terminal",
+        "This plan loads http://10.255.255.1:9/east, which is not on this machine, with 7 users, \
+         a health probe at 2/s of 1 scenario.",
+    ],
+)]
 #[case::run_async_without_launches(
     &["--api", "status", "--run-async"],
     &["--run-async: no selected CLI scenario launches anything; remove it"],

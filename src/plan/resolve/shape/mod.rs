@@ -23,7 +23,16 @@ use stack::Stack;
 const GRACEFUL_STOP: Duration = Duration::from_secs(30);
 
 /// Most iterations of an arrival rate at a time, by default; fewer where memory carries fewer.
-pub(crate) const MAX_IN_FLIGHT: u32 = 500;
+const MAX_IN_FLIGHT: u32 = 500;
+
+/// Most iterations of an arrival rate at a time, by default, on a server on another machine: a typing error
+/// should not overload a server that others use.
+const MAX_IN_FLIGHT_ON_ANOTHER_MACHINE: u32 = 50;
+
+/// Most iterations of an arrival rate at a time, by default.
+pub const fn default_in_flight(is_on_another_machine: bool) -> u32 {
+    if is_on_another_machine { MAX_IN_FLIGHT_ON_ANOTHER_MACHINE } else { MAX_IN_FLIGHT }
+}
 
 /// Most arrivals of a load: more is most likely a typing error.
 const MAX_ARRIVALS: f64 = 1e8;

@@ -16,6 +16,7 @@ fn plan(flags: &[(&str, &str)], file: &str) -> Result<LoadPlan, UsageErrors> {
     let request = LoadRequest {
         api: vec![text("api").unwrap_or_else(|| "status".to_owned())],
         infra: vec!["none".to_owned()],
+        server: text("server"),
         users: text("users"),
         iterations: text("iterations"),
         time: text("for"),
@@ -197,4 +198,29 @@ fn a_launch_that_is_taken_down_is_waited_for() {
     assert!(resolve(request(None)).is_ok());
     let UsageErrors(errors) = resolve(request(Some("5m"))).unwrap_err();
     assert!(errors[0].starts_with("--run-async: iterations of a load"), "{errors:?}");
+}
+
+#[rstest]
+#[case::users_of_the_file(&[], "20 users, 2 iterations")]
+#[case::typed_users(&[("users", "30")], "30 users, 2 iterations")]
+#[case::closed_loop(&[("for", "5m")], "20 users, 20 for 5m")]
+#[case::typed_stages(&[("stages", "30 for 1m")], "30 users, 30 for 1m")]
+#[case::rate(&[("rate", "20/s"), ("for", "2m")], "50 users, 20/s for 2m")]
+#[case::typed_cap(&[("rate", "20/s"), ("for", "2m"), ("max-in-flight", "90")], "90 users, 20/s for 2m")]
+fn a_load_on_another_machine_has_a_cap_that_flags_raise(
+    #[case] flags: &[(&str, &str)],
+    #[case] expected: &str,
+) {
+    const FILE: &str = "[plans.default]\nusers = 40\n";
+    let on = |server| shape(&[flags, &[("server", server)]].concat(), FILE);
+    assert_eq!(on("https://h.org/east"), expected);
+    assert_eq!(on("http://10.0.0.1:46580"), expected);
+    let local = shape(flags, FILE);
+    assert_eq!(on("http://localhost:1"), local);
+}
+
+#[test]
+fn stages_of_the_file_are_capped_on_another_machine() {
+    const FILE: &str = "[plans.default]\nstages = \"40 for 1m, 10 for 1m\"\n";
+    assert_eq!(shape(&[("server", "https://h.org")], FILE), "20 users, 20 for 1m, 10 for 1m");
 }

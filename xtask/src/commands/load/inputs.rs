@@ -9,6 +9,7 @@ use skyload::infrastructure::LocalInfra;
 use skyload::plan::{LoadPlan, Machine, Speed, UsageErrors};
 use skyload::record::request::LoadRequest;
 
+use super::credentials::Typed;
 use super::{paths, prepare};
 use crate::profiler;
 use crate::server;
@@ -20,6 +21,8 @@ use host::workspace::Workspace;
 pub(super) struct Inputs {
     /// Request with absolute paths, so that it can be repeated from any directory.
     pub(super) request: LoadRequest,
+    /// Credentials that flags name.
+    pub(super) credentials: Typed,
     config: Config,
     machine: Machine,
     /// Usage errors that the resolution of the plan does not find, one message each.
@@ -33,10 +36,12 @@ impl Inputs {
         // Before paths are made absolute: messages show them as typed.
         let paths = paths::usage_errors(&typed, workspace);
         let request = with_absolute_paths(typed)?;
+        let (credentials, of_credentials) = Typed::read(&request);
         let unreadable = request.server_profile.as_deref().and_then(server_profile::usage_error);
         let catalog = request.catalog.as_deref().and_then(paths::catalog_error);
         let errors =
             unreadable.into_iter().chain(catalog).chain(paths).chain(server::timeout_usage_error());
+        let errors = errors.chain(of_credentials);
         let machine = Machine {
             obstacles: loopback::obstacles(),
             // Namespaces are tried out for it.
@@ -47,7 +52,7 @@ impl Inputs {
             shell: server_env::from_shell(&request.server_env),
             ..prepare::machine()?
         };
-        Ok(Self { request, config, machine, errors: errors.collect() })
+        Ok(Self { request, credentials, config, machine, errors: errors.collect() })
     }
 
     /// Plan, or all usage errors, including those that depend on this machine.
@@ -114,6 +119,7 @@ fn with_absolute_paths(typed: LoadRequest) -> Result<LoadRequest> {
         sky: typed.sky.as_deref().map(absolute_program).transpose()?,
         server_profile: absolute(typed.server_profile).context("finding the server's profile")?,
         config: absolute(typed.config).context("finding the configuration")?,
+        token_file: absolute(typed.token_file).context("finding the file of --token-file")?,
         catalog: absolute(typed.catalog).context("finding the catalogs")?,
         script: absolute(typed.script).context("finding the script")?,
         ..typed

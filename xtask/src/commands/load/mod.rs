@@ -6,6 +6,8 @@
 //! leaks any.
 
 mod active;
+mod confirm;
+mod credentials;
 mod events;
 mod infra;
 mod inputs;
@@ -52,7 +54,7 @@ pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
     let inputs = Inputs::read(request, &workspace)?;
     let plan = inputs.check()?;
     // Before `Signals::listen`, so that Ctrl-C at the prompt ends the program immediately.
-    prepare::confirm(&plan, inputs.request.yes, Progress::new())?;
+    confirm::confirm(&plan, inputs.request.yes, Progress::new())?;
     let signals = Signals::listen()?;
     signals.mark_interrupted(run_plan(inputs, &plan, &results, &workspace, &signals))
 }
@@ -65,7 +67,8 @@ fn run_plan(
     signals: &Signals,
 ) -> Result<Verdict> {
     let progress = Progress::new().verbose(results.output.verbose);
-    let credentials = prepare::credentials(&inputs.request, plan);
+    let credentials = inputs.credentials.for_server(&inputs.request, plan)?;
+    credentials::warn_of_login(&inputs.request, plan, progress);
     // Before the cleanup: with the lock held, any other run of this workspace is dead.
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
@@ -74,7 +77,7 @@ fn run_plan(
     let nextest = tools::nextest::find_or_install(&workspace.state, &progress)?;
     signals.check()?;
     let step = progress.step("Building the scenarios");
-    let tests = Tests::build(&nextest, workspace, prepare::secrets(&credentials))?;
+    let tests = Tests::build(&nextest, workspace, credentials::secrets(&credentials))?;
     tests.expect_all_of(plan)?;
     step.done("built");
     signals.check()?;
@@ -88,7 +91,7 @@ fn run_plan(
     let inputs = inputs.with_sky(obstacles, measured.map(|measured| measured.speed))?;
     let plan = inputs.plan()?;
     let request = &inputs.request;
-    prepare::announce(&plan, progress);
+    prepare::announce(&plan, request, progress);
     let infra = Infra::start(&plan, workspace, &sky, signals, progress)?;
 
     let run = prepare::run_dir(results.out.as_deref(), request, &plan, workspace, progress)?;
@@ -103,7 +106,7 @@ fn run_plan(
         yes: request.yes,
         setup: infra.server_setup(),
         copies_credentials: request.copy_credentials,
-        metrics_login: prepare::metrics_login(request),
+        metrics_login: credentials::metrics_login(request),
         credentials,
     };
     measure(&context, infra, &tests).with_context(|| format!("run {} has no result", run.id()))?;

@@ -1,20 +1,18 @@
-//! Preparation of a run: credentials, confirmation of costs, announcement of the plan, and files
-//! of the results.
+//! Preparation of a run: announcement of the plan, and files of the results.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, stdin};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use host::progress::Progress;
-use host::signals::Interrupted;
 use host::workspace::Workspace;
-use skyload::credentials::{Credentials, Login};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
 use skyload::limits::{Cpus, MachineLimits, MemoryGroups};
-use skyload::plan::{LeftOut, LoadPlan, Machine, PlannedScenario, UsageErrors};
+use skyload::plan::{
+    LeftOut, LoadPlan, MAX_USERS_ON_ANOTHER_MACHINE, Machine, PlannedScenario, default_in_flight,
+};
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::record::request::{LoadRequest, RequestFile};
@@ -22,71 +20,10 @@ use skyload::record::{RunDir, RunFacts, Version, write_json};
 use skyload::scenario::{ScenarioId, ScenarioKind};
 use skyload::units::{ByteSize, as_gib, counted, in_minutes};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
-use url::Url;
 
 use crate::commands::runs;
 use crate::server::{Addresses, Context, ServerSession};
 use crate::sky::Extras;
-
-/// Credentials for the server: the login of its URL, or those of the environment. They are not in
-/// the plan, since results are shared with people who must not see them.
-pub(super) fn credentials(request: &LoadRequest, plan: &LoadPlan) -> Credentials {
-    let url = request.server.as_deref().and_then(|server| Url::parse(server).ok());
-    let login = url.and_then(|mut url| Login::take_from(&mut url).ok().flatten());
-    login.map_or_else(|| Credentials::for_server(&plan.server), Credentials::Login)
-}
-
-/// Login in the URL of the server's metrics; `None` without one.
-pub(super) fn metrics_login(request: &LoadRequest) -> Option<Login> {
-    let mut url = Url::parse(request.metrics_url.as_deref()?).ok()?;
-    Login::take_from(&mut url).ok().flatten()
-}
-
-/// Asks for confirmation of launches on clouds, which cost money, before anything is started.
-pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
-    let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
-    let launching = plan.scenarios.iter().filter(|planned| planned.launches() > 0);
-    let clusters: u64 = launching.clone().map(PlannedScenario::expected_launches).sum();
-    // Users of a closed loop launch as fast as the cloud lets them, a mix draws, and what a script
-    // does is unknown.
-    let is_known = |planned: &PlannedScenario| {
-        let has_own_count = planned.mix.is_none() && planned.id != ScenarioId::CliScript;
-        has_own_count && planned.iterations().is_some()
-    };
-    let about = if launching.clone().all(is_known) { "" } else { "about " };
-    let launches = clusters + plan.shared_resources().len() as u64;
-    if launches == 0 {
-        return Ok(());
-    }
-    progress.note(format!(
-        "This plan launches {about}{}, jobs and services included, on {}, which costs \
-         money. All names begin with `skyload-`. Resources are torn down and checked at the end; \
-         if this machine crashes before, remove them in the cloud itself. Controllers that \
-         SkyPilot launches for managed jobs and services stay until SkyPilot stops them.",
-        counted(launches, "cluster"),
-        clouds.join(", ")
-    ));
-    if yes {
-        return Ok(());
-    }
-    if !stdin().is_terminal() {
-        bail!(UsageErrors(vec![
-            "-c: paid launches need --yes when stdin is not a terminal".to_owned()
-        ]));
-    }
-    progress.note("Continue? [y/N]");
-    let mut answer = String::new();
-    stdin().read_line(&mut answer).context("reading the answer")?;
-    check_answer(&answer)
-}
-
-/// Checks the answer of the user. Anything but yes interrupts the run, like Ctrl-C.
-fn check_answer(answer: &str) -> Result<()> {
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(anyhow::Error::from(Interrupted).context("aborted, nothing launched")),
-    }
-}
 
 /// Prints how many scenarios are left out, and the need that no infra of the run meets.
 fn announce_left_out(plan: &LoadPlan, progress: Progress) {
@@ -104,7 +41,7 @@ fn announce_left_out(plan: &LoadPlan, progress: Progress) {
 }
 
 /// Prints the plan, its estimate, and how it was fitted to this machine.
-pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
+pub(super) fn announce(plan: &LoadPlan, request: &LoadRequest, progress: Progress) {
     let capacity = &plan.capacity;
     let loads = || plan.scenarios.iter().filter(|one| !one.id.kind().accompanies_load());
     let of_users = loads().filter(|scenario| !scenario.shape.is_open());
@@ -143,6 +80,7 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
             announce_left_out(plan, progress);
         }
     }
+    announce_caps(plan, request, progress);
     if plan.is_remote() {
         announce_timing(plan, progress);
         progress.note(match &plan.server_profile {
@@ -170,6 +108,30 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         progress.note(format!(
             "Concurrency reduced to fit memory: all users need about {:.1} GiB",
             as_gib(capacity.wanted)
+        ));
+    }
+}
+
+/// Prints the default caps of a server on another machine that have an effect.
+fn announce_caps(plan: &LoadPlan, request: &LoadRequest, progress: Progress) {
+    if !plan.server.is_on_another_machine() {
+        return;
+    }
+    let (users, in_flight) = (MAX_USERS_ON_ANOTHER_MACHINE, default_in_flight(true));
+    let has = |is_open: bool, number: u32| {
+        let of_form = |one: &&PlannedScenario| one.shape.is_open() == is_open;
+        plan.scenarios.iter().filter(of_form).any(|one| one.users == number)
+    };
+    if request.users.is_none() && request.stages.is_none() && has(false, users) {
+        progress.note(format!(
+            "At most {users} users of a scenario, since the server is on another machine; -n sets \
+             another number"
+        ));
+    }
+    if request.max_in_flight.is_none() && has(true, in_flight) {
+        progress.note(format!(
+            "At most {in_flight} iterations of a rate at a time, since the server is on another \
+             machine; --max-in-flight sets another number"
         ));
     }
 }
@@ -362,28 +324,4 @@ fn memory() -> Result<System> {
     let mut system = System::new().context("reading this machine's memory")?;
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     Ok(system)
-}
-
-/// Environment variables with secrets for scenario processes.
-pub(super) fn secrets(credentials: &Credentials) -> Vec<(&'static str, String)> {
-    match credentials {
-        Credentials::Login(login) => vec![(env::SERVER_CREDENTIALS, login.to_variable())],
-        // Scenario processes inherit the token's variable.
-        Credentials::Token(_) | Credentials::None => Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_answer_but_yes_interrupts_the_run() {
-        for answer in ["n\n", "no\n", "\n", ""] {
-            let error = check_answer(answer).unwrap_err();
-            assert_eq!(crate::exit_code(&error), 12);
-            assert!(error.to_string().contains("aborted, nothing launched"), "{error:#}");
-        }
-        assert!(check_answer("y\n").is_ok() && check_answer("yes\n").is_ok());
-    }
 }

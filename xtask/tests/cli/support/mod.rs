@@ -2,11 +2,15 @@
 
 mod finished;
 mod running;
+mod secrets;
 mod site;
+mod tls;
 
 pub(crate) use finished::{Finished, Schema, assert_finding, scenario};
 pub(crate) use running::{Running, signal};
+pub(crate) use secrets::{Texts, command_lines_until_the_end};
 pub(crate) use site::{Settings, Site, Xtask};
+pub(crate) use tls::TlsProxy;
 
 use std::time::Duration;
 

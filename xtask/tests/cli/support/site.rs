@@ -23,13 +23,14 @@ pub(crate) struct Site {
 /// Prefixes, in capitals, of variables that are removed since they change the behaviour or the
 /// output of a run. Variables of cargo and compilers stay: without them the test binaries would be
 /// rebuilt.
-const REMOVED_PREFIXES: [&str; 26] = [
+const REMOVED_PREFIXES: [&str; 29] = [
     "ALL_PROXY",
     "AWS_",
     "AZURE_",
     "CLICOLOR",
     "CLOUDSDK_",
     "COLUMNS",
+    "CURL_CA_BUNDLE",
     "FAKE_SKY_",
     "FTP_PROXY",
     "GITHUB_",
@@ -45,9 +46,11 @@ const REMOVED_PREFIXES: [&str; 26] = [
     "NO_PROXY",
     "PIP_",
     "PYTHON",
+    "REQUESTS_CA_BUNDLE",
     "SKYLOAD_",
     "SKYPILOT_",
     "SKY_",
+    "SSL_CERT_",
     "TERM",
     "UV_",
 ];

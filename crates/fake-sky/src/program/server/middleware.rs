@@ -63,12 +63,18 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
 
 /// Whether the credentials of a call are accepted.
 fn is_authorized(app: &App, headers: &HeaderMap) -> bool {
-    let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], |given| given.as_bytes());
-    match &app.settings.basic_auth {
-        Some(login) => given == format!("Basic {}", BASE64_STANDARD.encode(login)).as_bytes(),
+    let text = |name| headers.get(name).map_or("", |given| given.to_str().unwrap_or_default());
+    let given = text(header::AUTHORIZATION);
+    let settings = &app.settings;
+    if let Some(cookie) = &settings.cookie {
+        return text(header::COOKIE).split("; ").any(|given| given == cookie);
+    }
+    match (&settings.basic_auth, &settings.token) {
+        (Some(login), _) => given == format!("Basic {}", BASE64_STANDARD.encode(login)),
+        (None, Some(token)) => given == format!("Bearer {token}"),
         // Like in SkyPilot without service accounts: their tokens are rejected, even on
         // calls that need no authentication.
-        None => !given.starts_with(b"Bearer sky_"),
+        (None, None) => !given.starts_with("Bearer sky_"),
     }
 }
 
