@@ -43,6 +43,9 @@ use crate::env;
 use crate::record::outcome::Failure;
 use crate::scenario::{Body, Call, IterationNames};
 
+/// Variable of the user's name among the fields of a request.
+const USER_NAME: &str = "SKYPILOT_USER";
+
 /// Client of one server, acting for one user.
 #[derive(Clone, Debug)]
 pub struct ApiClient {
@@ -123,6 +126,17 @@ impl ApiClient {
         let http = http::client(&base, headers).map_err(error)?;
         let (user_id, common) = (identity.user_id.clone(), common_fields(identity));
         Ok(Self { http, base, user_id, common, credentials: credentials.clone() })
+    }
+
+    /// Client of the same server for another user. The server shows the name beside the user's
+    /// clusters and jobs.
+    pub(crate) fn of_user(&self, id: &str, name: &str) -> Self {
+        let mut client = self.clone();
+        if let Some(Value::Object(variables)) = client.common.get_mut("env_vars") {
+            variables.insert(env::USER_ID.to_owned(), id.into());
+            variables.insert(USER_NAME.to_owned(), name.into());
+        }
+        client
     }
 
     /// Sends a call and reads its whole response within the SDK timeout. A later response
@@ -380,7 +394,7 @@ fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
         .collect();
     // These two replace the caller's. Without either of them the server responds with status 500.
     variables.insert(env::USER_ID.to_owned(), identity.user_id.as_str().into());
-    variables.insert("SKYPILOT_USER".to_owned(), "skyload".into());
+    variables.insert(USER_NAME.to_owned(), "skyload".into());
     let run = uuid::Uuid::new_v4().to_string();
     variables.insert("SKYPILOT_USAGE_RUN_ID".to_owned(), run.into());
     let fields = json!({

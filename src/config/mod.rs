@@ -74,6 +74,8 @@ pub struct PlanSettings {
     /// Rule by which scenarios are assigned to several infras. Not used for scenarios that flags
     /// name, which run on all infras.
     pub infra_assignment: InfraAssignment,
+    /// Whether each user of API scenarios is a SkyPilot user of its own.
+    pub distinct_users: bool,
     /// Iterations of each user. The first is cold: executors start.
     pub iterations: u32,
     /// Iterations of each user of scenarios that need an infra.
@@ -145,6 +147,7 @@ impl Default for PlanSettings {
             hold: "none".to_owned(),
             infra: None,
             infra_assignment: InfraAssignment::All,
+            distinct_users: false,
             iterations: 2,
             infra_iterations: 1,
             time: None,

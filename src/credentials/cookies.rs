@@ -4,7 +4,7 @@
 //! Python's `http.cookiejar`. Its rules are older than RFC 6265, which crates for cookies follow.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, fs, io};
 
 use url::Url;
@@ -111,8 +111,9 @@ fn path() -> Option<PathBuf> {
     }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+/// Current time since the epoch.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Cookie of a file.
@@ -121,8 +122,8 @@ struct Cookie {
     domain: String,
     path: String,
     is_secure: bool,
-    /// End of its validity, in seconds since the epoch.
-    expires: u64,
+    /// End of its validity, since the epoch.
+    expires: Duration,
     name: String,
     value: Option<String>,
 }
@@ -146,6 +147,7 @@ impl Cookie {
             return Ok(None);
         }
         let expires: f64 = expires.parse().map_err(|_| "expected a time in the fifth field")?;
+        let out_of_range = if expires > 0.0 { Duration::MAX } else { Duration::ZERO };
         let (name, value) = match name {
             // A cookie without a name is one without a value for Python.
             "" => (value, None),
@@ -159,8 +161,7 @@ impl Cookie {
             domain: domain.to_owned(),
             path: path.to_owned(),
             is_secure: is_secure == "TRUE",
-            // Saturates: a negative time has passed, as 0 has.
-            expires: expires as u64,
+            expires: Duration::try_from_secs_f64(expires).unwrap_or(out_of_range),
             name: name.to_owned(),
             value,
         }))
@@ -191,7 +192,7 @@ impl Cookie {
         !self.is_secure || url.scheme() == "https"
     }
 
-    fn is_expired(&self, now: u64) -> bool {
+    fn is_expired(&self, now: Duration) -> bool {
         self.expires <= now
     }
 

@@ -86,6 +86,9 @@ pub struct LoadPlan {
     pub script: Option<Script>,
     /// Whether CLI scenarios that launch return before the cluster or job is up (`--async`).
     pub run_async: bool,
+    /// Whether each user of API scenarios is a SkyPilot user of its own, and not each scenario.
+    #[serde(default)]
+    pub distinct_users: bool,
     /// Whether the server is left running at the end.
     pub keep_server: bool,
     /// Scenarios of the load.

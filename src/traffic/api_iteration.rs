@@ -62,7 +62,7 @@ struct User {
 impl User {
     fn new(context: &ScenarioContext, IterationId { user, number }: IterationId) -> Self {
         Self {
-            client: Arc::clone(&context.client),
+            client: context.client_of(user),
             names: context.names(number, user),
             circumstances: context.environment.circumstances(),
             release: context.environment.server.version.clone(),

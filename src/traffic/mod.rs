@@ -23,6 +23,7 @@ mod mixed_iteration;
 mod probe;
 mod reserve;
 mod script_iteration;
+mod skypilot_users;
 mod stop;
 
 use std::cell::Cell;
@@ -188,15 +189,6 @@ impl ScenarioContext {
     /// Seed of what the scenario draws. Scenarios draw from sequences of their own.
     fn seed(&self) -> u64 {
         self.plan.seed.wrapping_add((self.planned.id as u64) << 16)
-    }
-
-    /// Id of a SkyPilot user for the processes of one iteration. Each of up to 16 CLI scenarios has
-    /// 4,096 ids of its own before they repeat.
-    fn next_user_id(&self) -> String {
-        let number = self.users.get();
-        self.users.set(number.wrapping_add(1));
-        let scenario = (self.planned.id as u16) % 16;
-        self.run.id().user((scenario << 12) | (number & 0x0fff))
     }
 
     /// Whether an iteration of a scenario takes down the cluster that it has launched. The clusters

@@ -59,7 +59,7 @@ mod tests {
         let plan = resolve(&mixed("status=6 cluster_queue=1")).unwrap();
         assert_eq!(ids(&plan), ["api:mix", "probe:health"]);
         assert_eq!(plan.needs().into_iter().collect::<Vec<_>>(), [Need::Nothing, Need::Cluster]);
-        assert_eq!(plan.shared_resources().into_iter().count(), 1);
+        assert_eq!(plan.shared_resources().len(), 1);
         assert!(plan.draws());
         let alone = resolve(&LoadRequest { api: words(&["validate"]), ..mixed("status=1") });
         assert_eq!(ids(&alone.unwrap()), ["api:validate", "api:mix", "probe:health"]);

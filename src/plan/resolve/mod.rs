@@ -233,6 +233,7 @@ impl Resolver<'_> {
             kubernetes_size: basis.kubernetes_size,
             script: basis.script.clone(),
             run_async: request.run_async,
+            distinct_users: request.distinct_users || settings.distinct_users,
             keep_server: request.keep_server,
             scenario_timeout: settings.scenario_timeout.max(time_of_script(basis, &scenarios)),
             scenarios,

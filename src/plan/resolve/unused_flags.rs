@@ -20,6 +20,7 @@ impl Resolver<'_> {
         if scenarios.iter().any(|id| id.kind() != ScenarioKind::Probe) {
             self.unused_infra(&infrastructure.chosen, scenarios, mix);
             self.unused_async(infrastructure, scenarios);
+            self.unused_users(scenarios);
         }
     }
 
@@ -77,6 +78,17 @@ impl Resolver<'_> {
             self.error(
                 "-c loopback: no selected scenario launches anything; remove it, or add one that \
                  does, such as `-r launch`"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn unused_users(&mut self, scenarios: &[ScenarioId]) {
+        if self.request.distinct_users && !scenarios.iter().any(|id| id.kind() == ScenarioKind::Api)
+        {
+            self.error(
+                "--distinct-users: no API scenario is selected, and each process of a CLI \
+                 scenario is a SkyPilot user already; remove it, or add one with --api"
                     .to_owned(),
             );
         }

@@ -47,6 +47,11 @@ pub struct LoadRequest {
     #[arg(long, value_name = "LIST", num_args = 1.., visible_aliases = aliases::API)]
     pub api: Vec<String>,
 
+    /// Make each user of API scenarios a SkyPilot user of its own, with an id and a name
+    /// [default: the plan's; one SkyPilot user for each scenario].
+    #[arg(long)]
+    pub distinct_users: bool,
+
     /// Operations of one scenario, `api:mix`: API scenarios with their weights, such as
     /// `status=6 jobs_queue=2 exec=1`; each iteration is one of them.
     #[arg(long, value_name = "NAME=WEIGHT ..")]

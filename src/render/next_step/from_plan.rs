@@ -40,6 +40,7 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
             .as_ref()
             .map(|script| humantime::format_duration(script.timeout).to_string()),
         run_async: plan.run_async,
+        distinct_users: plan.distinct_users,
         sky: sky(plan),
         server: match &plan.server {
             ServerTarget::Isolated { .. } => None,

@@ -89,6 +89,7 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     }
     // A threshold of a scenario that does not run is a usage error.
     request.thresholds.retain(|text| is_about_any(text, scenarios));
+    request.distinct_users &= scenarios.iter().any(|id| id.kind() == ScenarioKind::Api);
     request.run_async &= scenarios.iter().any(|id| Scenario::of(*id).can_be_async());
     with_used_shape(request, &report.plan, scenarios)
 }

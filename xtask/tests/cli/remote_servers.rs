@@ -1,5 +1,7 @@
 //! `--server URL`: a remote server, as far as a run can tell.
 
+use std::collections::BTreeSet;
+
 use fake_sky::FakeServer;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use rstest::rstest;
@@ -23,6 +25,34 @@ fn a_remote_server_is_loaded_and_not_restarted() -> anyhow::Result<()> {
         .stderr(predicate::str::contains("no restart, no memory profile"));
     assert_eq!(server.main().map(|main| main.pid), pid, "the same process still runs");
     server.finish()
+}
+
+#[test]
+fn distinct_users_are_skypilot_users_of_their_own() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[])?;
+    let users = |args: &[&str]| -> anyhow::Result<usize> {
+        let url = server.url();
+        let before = user_ids(&server)?;
+        let base = ["--server", &url, "--api", "status", "validate", "-r", "status", "-n", "3"];
+        let run = site.load(base.iter().chain(args)).run()?;
+        run.expect(&site, Verdict::Pass)?;
+        Ok(user_ids(&server)?.difference(&before).count())
+    };
+    assert_eq!(users(&["--iterations", "2"])?, 1);
+    assert_eq!(users(&["--iterations", "2", "--distinct-users"])?, 3);
+    server.finish()
+}
+
+/// Ids of the users whose requests of `api:status` a server has on record.
+fn user_ids(server: &FakeServer) -> anyhow::Result<BTreeSet<String>> {
+    let url = format!("{}/api/status?all_status=True", server.url());
+    let rows = fake_sky::http::get(&url)?.json()?;
+    let rows = rows.as_array().into_iter().flatten();
+    let of_scenario =
+        rows.filter(|row| row["request_body"].to_string().contains("skyload api:status"));
+    let ids = of_scenario.filter_map(|row| row["user_id"].as_str());
+    Ok(ids.map(str::to_owned).collect())
 }
 
 /// Error response that is expected on a server without consolidation, or without a cloud.

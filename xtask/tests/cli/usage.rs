@@ -126,6 +126,10 @@ fn assert_usage_error(site: &Site, run: &Finished, messages: &[&str]) {
          a health probe at 2/s of 1 scenario.",
     ],
 )]
+#[case::distinct_users_of_processes(
+    &["-r", "status", "--api", "none", "--distinct-users"],
+    &["--distinct-users: no API scenario is selected"],
+)]
 #[case::run_async_without_launches(
     &["--api", "status", "--run-async"],
     &["--run-async: no selected CLI scenario launches anything; remove it"],
