@@ -24,7 +24,7 @@ pub(super) struct Owners {
 
 /// Rule for what scripts create.
 enum OfScripts {
-    /// Everything but the run's own, on an isolated server.
+    /// Rule for an isolated server: everything but what is the run's own.
     Everything,
     /// Creations of the run's users during the run, on a server with other users.
     OfUsers {
