@@ -1,7 +1,5 @@
 //! Checks of what users and the server saw against the thresholds of the plan.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +7,7 @@ use super::Evidence;
 use super::server_view::ServerView;
 use crate::metric::{Amount, Part, ScenarioMetric, Subject, Threshold};
 use crate::record::outcome::SegmentOutcome;
+use crate::record::server_metrics::Quantile;
 
 /// Check of one threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,8 +37,8 @@ pub enum ThresholdState {
     NoArrivalRate,
     /// Nothing to check: the server does not export the figure, or did not observe anything.
     NoServerFigure,
-    /// Measured amount as required, or none, by metrics of the server that do not cover the whole
-    /// load.
+    /// Not decided by the server's metrics: they do not cover the whole load, or end below the
+    /// limit.
     Incomplete,
     /// Limit in another unit than the metric, in a damaged file.
     OtherUnit,
@@ -107,15 +106,21 @@ fn of_iterations(
 /// threshold.
 fn of_server(
     threshold: &Threshold,
-    measured: Option<Duration>,
+    measured: Option<Quantile>,
     is_complete: bool,
 ) -> ThresholdCheck {
-    let measured = measured.map(Amount::Duration);
+    let is_lower_bound = measured.is_some_and(Quantile::is_lower_bound);
+    let measured = measured.map(|quantile| Amount::Duration(quantile.duration()));
+    let is_upper = threshold.comparison.is_upper();
     let state = match measured.map(|amount| compared(threshold, amount)) {
-        Some(ThresholdState::Breached) => ThresholdState::Breached,
-        _ if !is_complete => ThresholdState::Incomplete,
-        Some(state) => state,
-        None => ThresholdState::NoServerFigure,
+        // What is not covered, or above a lower bound, changes nothing in these.
+        Some(ThresholdState::Breached) if is_upper || !is_lower_bound => ThresholdState::Breached,
+        Some(ThresholdState::Met) if is_complete && !(is_upper && is_lower_bound) => {
+            ThresholdState::Met
+        }
+        Some(ThresholdState::OtherUnit) => ThresholdState::OtherUnit,
+        None if is_complete => ThresholdState::NoServerFigure,
+        _ => ThresholdState::Incomplete,
     };
     ThresholdCheck { threshold: threshold.clone(), measured, state }
 }
@@ -130,6 +135,8 @@ fn compared(threshold: &Threshold, amount: Amount) -> ThresholdState {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rstest::rstest;
 
     use super::*;
@@ -152,8 +159,21 @@ mod tests {
         #[case] state: ThresholdState,
     ) {
         let threshold: Threshold = "server lag p99 < 250ms".parse().unwrap();
-        let measured = seconds.map(Duration::from_secs_f64);
+        let measured = seconds.map(|seconds| Quantile::Within(Duration::from_secs_f64(seconds)));
         assert_eq!(of_server(&threshold, measured, is_complete).state, state);
+    }
+
+    #[rstest]
+    #[case::an_upper_limit_above_it("server lag p99 < 2000s", ThresholdState::Incomplete)]
+    #[case::an_upper_limit_below_it("server lag p99 < 1s", ThresholdState::Breached)]
+    #[case::a_lower_limit_above_it("server lag p99 > 2000s", ThresholdState::Incomplete)]
+    #[case::a_lower_limit_below_it("server lag p99 > 1s", ThresholdState::Met)]
+    fn a_quantile_above_the_last_bucket_is_a_lower_bound(
+        #[case] threshold: &str,
+        #[case] state: ThresholdState,
+    ) {
+        let measured = Some(Quantile::Above(Duration::from_secs(1_000)));
+        assert_eq!(of_server(&threshold.parse().unwrap(), measured, true).state, state);
     }
 
     fn segment() -> SegmentOutcome {

@@ -15,7 +15,9 @@ pub use amount::{Amount, Unit};
 pub use limit::Limit;
 pub use name::{UnknownMetric, budgets_for_help};
 pub use table::{ClassMetric, Limits, Needs, Place, Row, ScenarioMetric, ServerMetric, Worse};
-pub use threshold::{Abort, Comparison, Part, ServerFigure, Subject, Threshold, ThresholdMetric};
+pub use threshold::{
+    Abort, Comparison, Part, Queue, ServerFigure, Subject, Threshold, ThresholdMetric,
+};
 pub use threshold_text::{Condition, ThresholdError, ThresholdOwner};
 
 use crate::class::ProcessClass;

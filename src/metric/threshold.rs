@@ -52,8 +52,30 @@ pub enum Subject {
 pub enum ServerFigure {
     /// Lag of the event loops of all web workers.
     Lag,
-    /// Time that requests spent in a queue, such as `short`; in any queue without a name.
-    QueueWait(Option<String>),
+    /// Time that requests spent in a queue; in both without one.
+    QueueWait(Option<Queue>),
+}
+
+/// Queue of the server's requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Queue of short executors.
+    Short,
+    /// Queue of long executors.
+    Long,
+}
+
+impl Queue {
+    /// Queues in the order of messages.
+    pub const ALL: [Self; 2] = [Self::Short, Self::Long];
+
+    /// Name, as the server's metrics have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Long => "long",
+        }
+    }
 }
 
 /// Part of a scenario's iterations.

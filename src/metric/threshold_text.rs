@@ -10,8 +10,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    Abort, Amount, Comparison, Limits, Part, ScenarioMetric, ServerFigure, Subject, Threshold,
-    ThresholdMetric, Unit, Worse,
+    Abort, Amount, Comparison, Limits, Part, Queue, ScenarioMetric, ServerFigure, Subject,
+    Threshold, ThresholdMetric, Unit, Worse,
 };
 use crate::scenario::{Scenario, ScenarioId, step_and_infra};
 use crate::suggest::suggest;
@@ -193,12 +193,13 @@ fn parse_metric(text: &str) -> Result<(Aspect, ScenarioMetric), ThresholdError> 
     let is_name = |name: &&str| !name.is_empty() && !name.contains(char::is_control);
     let of_step = |step: &str| Aspect::Part(Part::Step(step.to_owned()));
     let of_stage = |text: &str| text.parse().ok().filter(|number| *number > 0).map(Part::Stage);
-    let of_queue = |name: &str| Aspect::Server(ServerFigure::QueueWait(Some(name.to_owned())));
     let aspect = match (before.trim(), before.trim().split_once(char::is_whitespace)) {
         ("", _) => Some(Aspect::Part(Part::Whole)),
         ("lag", _) => Some(Aspect::Server(ServerFigure::Lag)),
         ("queue-wait", _) => Some(Aspect::Server(ServerFigure::QueueWait(None))),
-        (_, Some(("queue-wait", queue))) => Some(queue.trim()).filter(is_name).map(of_queue),
+        (_, Some(("queue-wait", queue))) => {
+            Some(Aspect::Server(ServerFigure::QueueWait(Some(parse_queue(queue.trim())?))))
+        }
         (_, Some(("step", step))) => Some(step.trim()).filter(is_name).map(of_step),
         (_, Some(("stage", number))) => of_stage(number.trim()).map(Aspect::Part),
         _ => None,
@@ -229,6 +230,13 @@ fn parse_metric(text: &str) -> Result<(Aspect, ScenarioMetric), ThresholdError> 
             Err(ThresholdError(format!("unknown metric `{name}`{of_step}; {suggestion}")))
         }
     }
+}
+
+fn parse_queue(name: &str) -> Result<Queue, ThresholdError> {
+    Queue::ALL.into_iter().find(|queue| queue.name() == name).ok_or_else(|| {
+        let suggestion = suggest(name, Queue::ALL.iter().map(|queue| queue.name()));
+        ThresholdError(format!("unknown queue `{name}`; {suggestion}"))
+    })
 }
 
 /// Owner at the start of a text, and the rest.
@@ -276,7 +284,7 @@ impl fmt::Display for Subject {
             Self::Server(ServerFigure::Lag) => "server lag".to_owned(),
             Self::Server(ServerFigure::QueueWait(None)) => "server queue-wait".to_owned(),
             Self::Server(ServerFigure::QueueWait(Some(queue))) => {
-                format!("server queue-wait {queue}")
+                format!("server queue-wait {}", queue.name())
             }
         };
         f.pad(&text)

@@ -80,6 +80,10 @@ fn a_threshold_is_scenario_part_metric_comparison_and_limit(
     "api:status lag p99 < 1s",
     "api:status: lag and queue-wait are figures of the server"
 )]
+#[case::unknown_queue(
+    "server queue-wait lnog p95 < 5s",
+    "unknown queue `lnog`; did you mean `long`?"
+)]
 #[case::no_figure("server p99 < 1s", "server: expected `lag METRIC`, `queue-wait METRIC`")]
 #[case::no_quantile("server lag max < 1s", "unknown metric `max` of the server; valid: p50, p90,")]
 #[case::no_unit(

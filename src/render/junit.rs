@@ -137,7 +137,7 @@ fn of_threshold(report: &Report, check: &ThresholdCheck) -> TestCase {
         ThresholdState::Breached => failed(NonSuccessKind::Failure, "threshold breached"),
         ThresholdState::OtherUnit => failed(NonSuccessKind::Error, "limit in another unit"),
         ThresholdState::Incomplete => {
-            failed(NonSuccessKind::Error, "the server's metrics do not cover the whole load")
+            failed(NonSuccessKind::Error, "not decided by the server's metrics")
         }
         state => skipped(state.skipped().unwrap_or_default()),
     };

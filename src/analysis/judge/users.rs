@@ -250,7 +250,7 @@ impl Findings {
                 (ThresholdState::Incomplete, _) => {
                     let message = format!(
                         "{threshold}: threshold not checked, the server's own metrics do not cover \
-                         the whole load"
+                         the whole load, or end below the limit"
                     );
                     (Severity::Inconclusive, message)
                 }

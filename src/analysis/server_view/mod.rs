@@ -96,21 +96,20 @@ pub struct HttpView {
 }
 
 impl ServerView {
-    /// Quantile of a figure, a lower bound above the last bucket of the server's histogram; `None`
-    /// if the server does not export the figure, or observed nothing.
-    pub fn quantile(&self, figure: &ServerFigure, statistic: ScenarioMetric) -> Option<Duration> {
+    /// Quantile of a figure; `None` if the server does not export the figure, or observed nothing.
+    pub fn quantile(&self, figure: &ServerFigure, statistic: ScenarioMetric) -> Option<Quantile> {
         let percentile = statistic.percentile()?;
         let mut all = Histogram::default();
         match figure {
             ServerFigure::Lag => all.add(&self.lag.as_ref()?.durations.histogram),
             ServerFigure::QueueWait(Some(queue)) => {
-                all.add(&self.queue_wait.get(queue)?.histogram);
+                all.add(&self.queue_wait.get(queue.name())?.histogram);
             }
             ServerFigure::QueueWait(None) => {
                 self.queue_wait.values().for_each(|queue| all.add(&queue.histogram));
             }
         }
-        all.quantile(percentile / 100.0).map(Quantile::duration)
+        all.quantile(percentile / 100.0)
     }
 
     /// Whether the figures cover the whole load.

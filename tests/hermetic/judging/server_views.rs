@@ -11,7 +11,7 @@ use skyload::metric::{Metric, ScenarioMetric, ServerFigure};
 use skyload::record::outcome::Latencies;
 use skyload::record::request::LoadRequest;
 use skyload::record::server_metrics::{
-    Bucket, FailedScrape, Histogram, MetricsLine, MetricsSnapshot, ProcessGauge,
+    Bucket, FailedScrape, Histogram, MetricsLine, MetricsSnapshot, ProcessGauge, Quantile,
 };
 use skyload::render::text::{self, Detail};
 use skyload::render::{html, markdown};
@@ -108,7 +108,9 @@ fn histograms_are_the_difference_around_the_load() {
 #[test]
 fn the_lag_is_interpolated_for_thresholds() {
     let view = view(&measured());
-    let lag = |view: &ServerView, statistic| view.quantile(&ServerFigure::Lag, statistic);
+    let lag = |view: &ServerView, statistic| {
+        view.quantile(&ServerFigure::Lag, statistic).map(Quantile::duration)
+    };
     assert_eq!(lag(&view, ScenarioMetric::P90), Some(Duration::from_millis(100)));
     assert_eq!(lag(&view, ScenarioMetric::P95), Some(Duration::from_millis(550)));
     assert_eq!(lag(&ServerView { lag: None, ..view }, ScenarioMetric::P95), None);

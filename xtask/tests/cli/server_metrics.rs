@@ -8,6 +8,8 @@ use skyload::analysis::{LimitState, ServerView, Severity, ThresholdState, Verdic
 use skyload::class::ProcessClass;
 use skyload::metric::{Metric, ScenarioMetric, ServerFigure};
 
+use skyload::record::server_metrics::Quantile;
+
 use crate::support::{Settings, Site, Xtask, assert_finding};
 
 /// Site whose runs scrape often, for servers that make snapshots often.
@@ -27,7 +29,7 @@ fn load_with_metrics<'a>(site: &'a Site, args: &[&str]) -> anyhow::Result<Xtask<
 
 /// Median lag of the server's event loop.
 fn lag(view: &ServerView) -> Option<std::time::Duration> {
-    view.quantile(&ServerFigure::Lag, ScenarioMetric::P50)
+    view.quantile(&ServerFigure::Lag, ScenarioMetric::P50).map(Quantile::duration)
 }
 
 /// Settings of a server that exports its metrics.
