@@ -15,6 +15,9 @@ pub(super) enum Owner {
     Script,
 }
 
+/// Beginning of the names of runs of a script, after the run's tag.
+const SCRIPT_NAMES: &str = "cli-script-";
+
 /// Rule by which rows are assigned to their owners.
 pub(super) struct Owners {
     /// Tag of the run, with which its names begin.
@@ -60,8 +63,10 @@ impl Owners {
 
     /// Owner of a row with this name; `None` for a row of others.
     pub(super) fn of_row(&self, name: &str, row: &Value) -> Option<Owner> {
-        if name.strip_prefix(&self.tag).is_some_and(|rest| rest.starts_with('-')) {
-            return Some(Owner::Run);
+        if let Some(rest) = name.strip_prefix(&self.tag).and_then(|rest| rest.strip_prefix('-')) {
+            // Scripts get such a name to make names of.
+            let is_of_script = self.script.is_some() && rest.starts_with(SCRIPT_NAMES);
+            return Some(if is_of_script { Owner::Script } else { Owner::Run });
         }
         let is_of_script = match self.script.as_ref()? {
             _ if CONTROLLERS.iter().any(|prefix| name.starts_with(prefix)) => false,
@@ -91,6 +96,7 @@ mod tests {
     #[rstest]
     #[case::of_the_run("skyload-3fa9-a", "x", shared(), Some(Owner::Run))]
     #[case::of_another_run("skyload-3fa90-a", "x", shared(), None)]
+    #[case::named_by_a_script("skyload-3fa9-cli-script-0-1", "x", shared(), Some(Owner::Script))]
     #[case::of_a_script("bench-1", "3fa90001", shared(), Some(Owner::Script))]
     #[case::of_another_user("bench-1", "77770001", shared(), None)]
     #[case::from_before_the_load("old", "3fa90001", shared(), None)]

@@ -74,10 +74,22 @@ pub async fn set_up(
     log.steps = done.into_iter().map(|(step, _)| step).collect();
     // On an isolated server there are none of others.
     if plan.script.is_some() && !matches!(plan.server, ServerTarget::Isolated { .. }) {
-        log.existing = requests.list_all(&calls::CLUSTERS).await.ok().map(|rows| {
-            let names = rows.iter().filter_map(|row| row.get("name")?.as_str());
-            names.map(str::to_owned).collect()
-        });
+        let start = Instant::now();
+        match requests.list_all(&calls::CLUSTERS).await {
+            Ok(rows) => {
+                let names = rows.iter().filter_map(|row| row.get("name")?.as_str());
+                log.existing = Some(names.map(str::to_owned).collect());
+            }
+            // Without the list, what scripts leave cannot be told from the clusters of others.
+            Err(failure) => log.steps.push(ResourceStep {
+                stage: Stage::SetUp,
+                need: None,
+                what: "the list of existing clusters".to_owned(),
+                infra: String::new(),
+                took: start.elapsed(),
+                failure: Some(failure),
+            }),
+        }
     }
     log
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 pub(super) struct BenchStep {
     /// Name that the script gives the step.
     pub(super) name: String,
-    /// Time from the beginning to the end.
-    pub(super) took: Duration,
+    /// Time from the beginning to the end; `None` without a beginning.
+    pub(super) took: Option<Duration>,
     /// Exit code; 0 is a success.
     pub(super) code: u32,
 }
@@ -39,9 +39,7 @@ impl BenchSteps {
                 ["##BENCH_END", name, code, time, ..] if is_name(name) => {
                     let (Ok(code), Some(time)) = (code.parse(), seconds(time)) else { continue };
                     // A clock that was set back in between makes a step of no length.
-                    let took = begun
-                        .remove(*name)
-                        .map_or(Duration::ZERO, |start| time.saturating_sub(start));
+                    let took = begun.remove(*name).map(|start| time.saturating_sub(start));
                     steps.unfinished.take_if(|unfinished| unfinished == name);
                     steps.ended.push(BenchStep { name: (*name).to_owned(), took, code });
                 }
@@ -74,7 +72,7 @@ mod tests {
                       ##BENCH_START sky_exec 103\n##BENCH_END sky_exec 1 104\n##BENCH_START sky_logs 105\n";
         let step = |name: &str, millis, code| BenchStep {
             name: name.to_owned(),
-            took: Duration::from_millis(millis),
+            took: Some(Duration::from_millis(millis)),
             code,
         };
         let steps = BenchSteps::of(output);

@@ -15,6 +15,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command as Process};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::ScenarioContext;
@@ -109,7 +110,9 @@ impl ScriptRun {
                 let step = step.name.clone();
                 iteration.fail(Failure { step, status: None, error_type, message });
             }
-            iteration.step(step.name, step.took);
+            if let Some(took) = step.took {
+                iteration.step(step.name, took);
+            }
         }
         let during = unfinished.map_or_else(String::new, |step| format!(" in step {step}"));
         match end {
@@ -141,11 +144,9 @@ impl ScriptRun {
         let mut process = self.process();
         process.stdout(output.try_clone()?).stderr(output);
         let mut group = ProcessGroup::of(process.spawn()?);
-        match tokio::time::timeout(self.script.timeout, group.child.wait()).await {
-            Ok(status) => {
-                group.is_reaped = true;
-                status.map(End::Exited)
-            }
+        match tokio::time::timeout(self.script.timeout, group.exit_of_first()).await {
+            // What the program has started and left must not outlive its run.
+            Ok(()) => group.kill().await.map(End::Exited),
             Err(_) => {
                 group.end().await;
                 Ok(End::TimedOut)
@@ -201,6 +202,15 @@ impl ScriptRun {
     }
 }
 
+impl Drop for ScriptRun {
+    fn drop(&mut self) {
+        // An interrupted run ends here, with whatever it has printed.
+        if self.credentials != Credentials::None {
+            _ = self.output();
+        }
+    }
+}
+
 /// Search path with the folder of the `sky` under test first; `None` if there is no such folder.
 fn path_with(settings: &ClientSettings) -> Option<OsString> {
     let folder = settings.sky.parent().filter(|folder| !folder.as_os_str().is_empty())?;
@@ -217,6 +227,9 @@ fn last_line(output: &str) -> String {
     line.map_or_else(|| "(no output)".to_owned(), |line| tail(line.trim().as_bytes()))
 }
 
+/// Interval at which the first process of a group is looked up.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Process group of a program, which is killed when dropped.
 struct ProcessGroup {
     child: Child,
@@ -232,19 +245,41 @@ impl ProcessGroup {
 
     /// Ends all processes of the group: by SIGTERM, and those that still run by SIGKILL.
     async fn end(&mut self) {
-        const POLL_INTERVAL: Duration = Duration::from_millis(50);
         self.signal(Signal::SIGTERM);
         let start = Instant::now();
         // Looked up and not waited for, so that the group keeps its number until SIGKILL.
-        while start.elapsed() < TIME_TO_END
-            && self.child.id().and_then(look_up).is_some_and(|process| !process.zombie)
-        {
+        while start.elapsed() < TIME_TO_END && self.runs() {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
-        self.signal(Signal::SIGKILL);
         // Fails only if the process is reaped already.
-        _ = self.child.wait().await;
+        _ = self.kill().await;
+    }
+
+    /// Waits until the first process has exited. The process is not reaped, so that the group keeps
+    /// its number.
+    async fn exit_of_first(&self) {
+        // Before the first look, so that no exit is missed in between.
+        let mut exits = signal(SignalKind::child()).ok();
+        while self.runs() {
+            match &mut exits {
+                Some(exits) => _ = exits.recv().await,
+                // No file is left to open.
+                None => tokio::time::sleep(POLL_INTERVAL).await,
+            }
+        }
+    }
+
+    /// Whether the first process has not exited.
+    fn runs(&self) -> bool {
+        self.child.id().and_then(look_up).is_some_and(|process| !process.zombie)
+    }
+
+    /// Ends all processes of the group by SIGKILL, and returns the exit status of the first.
+    async fn kill(&mut self) -> io::Result<ExitStatus> {
+        self.signal(Signal::SIGKILL);
+        let status = self.child.wait().await;
         self.is_reaped = true;
+        status
     }
 
     fn signal(&self, signal: Signal) {

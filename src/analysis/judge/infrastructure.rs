@@ -25,7 +25,7 @@ impl Findings {
                     About::Scenario(ScenarioId::CliScript),
                     Severity::Note,
                     format!(
-                        "{}: scripts left {}, removed in the teardown: {}",
+                        "{}: scripts left {}, which the teardown removes: {}",
                         ScenarioId::CliScript,
                         counted(log.of_scripts.len(), "resource"),
                         log.of_scripts.join(", ")

@@ -115,6 +115,18 @@ async fn a_script_that_hangs_is_killed_with_its_children() -> anyhow::Result<()>
     wait_until(|| pids.iter().all(|pid| look_up(*pid).is_none_or(|process| process.zombie))).await
 }
 
+#[tokio::test]
+async fn what_a_script_has_started_ends_with_it() -> anyhow::Result<()> {
+    let (server, folder) = (server(&[])?, tempfile::tempdir()?);
+    let script = "sleep 600 &\necho $! >>pids\nexit 0\n";
+    let outcome = test_of(&server, folder.path(), script)?.run().await?;
+    assert_eq!(counts(&outcome.segments[0]), (2, 0, 0), "{:?}", outcome.segments[0].tally);
+    let pids = fs::read_to_string(folder.path().join("pids"))?;
+    let pids: Vec<u32> = pids.lines().map(str::parse).collect::<Result<_, _>>()?;
+    assert_eq!(pids.len(), 2);
+    wait_until(|| pids.iter().all(|pid| look_up(*pid).is_none_or(|process| process.zombie))).await
+}
+
 /// Teardown after a script that launches a cluster and leaves it.
 async fn torn_down(target: ServerTarget) -> anyhow::Result<ResourceLog> {
     let (server, folder) = (server(&[])?, tempfile::tempdir()?);

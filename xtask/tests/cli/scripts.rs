@@ -73,7 +73,7 @@ fn a_cluster_that_a_script_leaves_is_a_note_and_is_removed() -> anyhow::Result<(
     }
     let report = xtask.run()?.expect(&site, Verdict::Pass)?;
     let message =
-        "cli:script: scripts left 1 resource, removed in the teardown: cluster bench-skyload-";
+        "cli:script: scripts left 1 resource, which the teardown removes: cluster bench-skyload-";
     assert_finding(&report, Severity::Note, message);
     Ok(())
 }
