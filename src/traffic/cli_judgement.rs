@@ -110,7 +110,13 @@ fn missing_requests(processes: &[FinishedProcess], own: &[&RequestRow]) -> Vec<F
     let (mut unused, mut missing) = (own.to_vec(), Vec::new());
     for command in processes.iter().map(|process| process.command) {
         for names in command.requests {
-            match unused.iter().position(|row| names.contains(&row.name.as_str())) {
+            let is_named = |row: &&RequestRow| names.contains(&row.name.as_str());
+            // One that failed is that of a command which may fail; others expect no error of it.
+            let may_fail = |row: &&RequestRow| {
+                command.expected_errors.iter().any(|(name, _)| *name == row.name)
+            };
+            let is_own = |row: &&RequestRow| is_named(row) && (!has_failed(row) || may_fail(row));
+            match unused.iter().position(is_own) {
                 Some(at) => {
                     unused.swap_remove(at);
                 }
@@ -119,7 +125,8 @@ fn missing_requests(processes: &[FinishedProcess], own: &[&RequestRow]) -> Vec<F
                     status: None,
                     error_type: error_type::REQUEST_NOT_FOUND.to_owned(),
                     message: format!(
-                        "expected a request `{}` of the process on the server, found none",
+                        "expected a request `{}` of the process on the server that has not failed, \
+                         found none",
                         names[0]
                     ),
                 }),
@@ -127,6 +134,10 @@ fn missing_requests(processes: &[FinishedProcess], own: &[&RequestRow]) -> Vec<F
         }
     }
     missing
+}
+
+fn has_failed(row: &RequestRow) -> bool {
+    matches!(row.status.as_str(), "FAILED" | "CANCELLED")
 }
 
 /// Name of the first command that sends a request of this name.
