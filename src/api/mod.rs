@@ -131,7 +131,7 @@ impl ApiClient {
     /// Client of the same server for another user. The server shows the name beside the user's
     /// clusters and jobs.
     pub(crate) fn of_user(&self, id: &str, name: &str) -> Self {
-        let mut client = self.clone();
+        let mut client = Self { user_id: id.to_owned(), ..self.clone() };
         if let Some(Value::Object(variables)) = client.common.get_mut("env_vars") {
             variables.insert(env::USER_ID.to_owned(), id.into());
             variables.insert(USER_NAME.to_owned(), name.into());

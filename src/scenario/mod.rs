@@ -290,6 +290,14 @@ impl Scenario {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
+    /// Whether an iteration uploads a working directory by itself.
+    pub fn uploads(&self) -> bool {
+        match &self.work {
+            Work::Api(actions) => actions.iter().any(|it| matches!(it, Action::Upload)),
+            _ => false,
+        }
+    }
+
     /// Whether an iteration submits a managed job.
     pub fn submits_jobs(&self) -> bool {
         match &self.work {

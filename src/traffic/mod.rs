@@ -152,6 +152,10 @@ impl ScenarioContext {
         environment: &Environment,
         planned: PlannedScenario,
     ) -> Result<Self, TrafficError> {
+        if planned.parts().iter().any(|(scenario, _)| scenario.uploads()) {
+            // Made before the load, since it takes the time of all users.
+            _ = archive::zipped();
+        }
         let command = format!("skyload {}", planned.id);
         let credentials = Credentials::for_server(&plan.server)?;
         let client = ApiClient::for_run(&run.id(), plan, environment, command, &credentials)?;

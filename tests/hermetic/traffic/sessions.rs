@@ -20,19 +20,22 @@ fn server(infra: &str, settings: &[(&str, &str)]) -> anyhow::Result<FakeServer> 
 }
 
 #[rstest]
-#[case::api(ScenarioId::ApiSession, "exec/submit", 9)]
-#[case::cli(ScenarioId::CliSession, "sky exec", 9)]
+#[case::api(ScenarioId::ApiSession, "exec/submit", 9, false)]
+#[case::api_of_distinct_users(ScenarioId::ApiSession, "exec/submit", 9, true)]
+#[case::cli(ScenarioId::CliSession, "sky exec", 9, false)]
 #[tokio::test]
 async fn a_whole_session_succeeds_and_leaves_nothing(
     #[case] id: ScenarioId,
     #[case] step: &str,
     #[case] count: u64,
+    #[case] distinct_users: bool,
 ) -> anyhow::Result<()> {
     let server = server("aws", &[])?;
     // `sky status` lists services too, for which the stand-in has no controller.
     let test = set_up(&server, id).await?;
     let without_services = |it: &mut Environment| it.server.serve_consolidation = Fact::No;
-    let test = test.with_environment(without_services).write()?;
+    let test = test.with_environment(without_services);
+    let test = test.with_plan(|plan| plan.distinct_users = distinct_users).write()?;
     let segment = test.drive(id).await?.segments.remove(0);
     assert_eq!((segment.failed, segment.completed()), (0, 3), "{:?}", segment.tally);
     assert_eq!(segment.steps[step].count(), count, "three of each user are one step");
