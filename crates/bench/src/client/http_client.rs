@@ -138,8 +138,8 @@ pub(crate) fn run_skyload(target: &Target, users: u32, window: Duration) -> Resu
         ..api_status()
     })?;
     let finished = finished.expect_success()?;
-    let (failed, cost) = (finished.failed(), finished.cost);
-    let requests = Requests { succeeded: finished.completed().saturating_sub(failed), failed };
+    let requests = Requests { succeeded: finished.succeeded(), failed: finished.failed() };
+    let cost = finished.cost;
     Ok(ClientRun { requests, cost })
 }
 

@@ -146,9 +146,9 @@ impl Target {
 }
 
 impl FinishedScenario {
-    /// Number of iterations that ended.
-    pub(crate) fn completed(&self) -> u64 {
-        self.outcome.segments.iter().map(|segment| segment.completed()).sum()
+    /// Number of iterations that succeeded.
+    pub(crate) fn succeeded(&self) -> u64 {
+        self.outcome.segments.iter().map(|segment| segment.succeeded).sum()
     }
 
     /// Number of iterations that did not succeed, for whatever reason.
@@ -166,7 +166,7 @@ impl FinishedScenario {
         let failure =
             failure.map_or_else(|| "none ended".to_owned(), |kind| kind.example.to_string());
         ensure!(
-            self.completed() > self.failed(),
+            self.succeeded() > 0,
             "{}: no iteration succeeded: {failure}",
             self.outcome.scenario
         );

@@ -118,7 +118,7 @@ fn run_skyload(plan: &SdkPlan, time: Duration, target: &Target) -> Result<SdkMea
     Ok(SdkMeasurement {
         round: 0,
         client: SdkClient::Skyload,
-        succeeded: finished.completed().saturating_sub(failed),
+        succeeded: finished.succeeded(),
         failed,
         start_up: Duration::ZERO,
         cost: finished.cost,
