@@ -276,7 +276,10 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let mut config = Self::parse(&text, &path.display().to_string())?;
-        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        // Absolute, since scripts run in folders of their own.
+        let absolute = std::path::absolute(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let folder = absolute.parent().unwrap_or_else(|| Path::new("/"));
         for script in config.plans.values_mut().filter_map(|plan| plan.script.as_mut()) {
             *script = folder.join(&script);
         }
@@ -301,6 +304,16 @@ mod tests {
         let config = Config::parse(text, "skyload.toml").unwrap();
         assert_eq!(config.plans["smoke"].users, 1);
         assert_eq!(config.budgets["server"], BudgetSetting::Auto);
+    }
+
+    #[test]
+    fn a_script_is_relative_to_the_folder_of_the_file() {
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let name = folder.path().file_name().unwrap();
+        let file = Path::new(name).join("load.toml");
+        std::fs::write(&file, "[plans.ci]\nscript = \"basic.sh\"\n").unwrap();
+        let script = Config::read(&file).unwrap().plans["ci"].script.clone();
+        assert_eq!(script, Some(std::env::current_dir().unwrap().join(name).join("basic.sh")));
     }
 
     #[test]

@@ -81,8 +81,7 @@ impl Estimate {
         let mut loads: BTreeMap<Option<Group>, Phase> = BTreeMap::new();
         for planned in &plan.scenarios {
             let iterations = iterations_of(planned);
-            let load =
-                loads.entry(planned.id.group().filter(|_| groups_are_sequential)).or_default();
+            let load = loads.entry(planned.group().filter(|_| groups_are_sequential)).or_default();
             let on_nodes = if is_local { node_work(&planned.infras) } else { 0.0 };
             let cost = total(planned.cost(), on_nodes);
             match &planned.shape {
@@ -220,7 +219,7 @@ fn critical_path(scenario: &Scenario) -> f64 {
         Need::Infrastructure if scenario.id == ScenarioId::ApiSession => 100.0,
         Need::Infrastructure if scenario.id == ScenarioId::CliSession => 150.0,
         // A launch.
-        Need::Infrastructure => 25.0,
+        Need::Infrastructure | Need::OptionalInfrastructure => 25.0,
         // The log is followed until the shared job ends.
         Need::Job => 30.0,
         _ => MIN_ITERATION,

@@ -42,7 +42,7 @@ use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
 use crate::record::{Document, Estimate, Version, v2, v3, v4};
 use crate::scenario::{Group, JOB_SECONDS, Need, ScenarioId};
-use crate::shape::{LoadShape, Timed};
+use crate::shape::Timed;
 use crate::units;
 use crate::units::{ByteSize, Percent};
 
@@ -256,10 +256,26 @@ impl LoadPlan {
         !(is_local && matches!(metric, Metric::Class(ProcessClass::ServerWorker, _)))
     }
 
+    /// Group of a scenario; `None` for one that accompanies the load of all groups.
+    pub fn group_of(&self, id: ScenarioId) -> Option<Group> {
+        self.scenario(id).map_or_else(|| id.group(), PlannedScenario::group)
+    }
+
+    /// Time limit of scenarios without the times of ramp and shape. Where a script may run for
+    /// longer, others wait for its iterations as long.
+    fn longest_scenario(&self) -> Duration {
+        const TIME_TO_END: Duration = Duration::from_secs(60);
+        let runs = self.scenario(ScenarioId::CliScript).map(|it| it.shape.synchronized_starts());
+        let of_script = self.script.as_ref().zip(runs).map(|(script, runs)| {
+            script.timeout.saturating_mul(runs.max(1)).saturating_add(TIME_TO_END)
+        });
+        self.scenario_timeout.max(of_script.unwrap_or_default())
+    }
+
     /// Scenario groups that run sequentially; empty if all scenarios run concurrently.
     pub fn groups(&self) -> Vec<Group> {
         let planned: BTreeSet<Group> =
-            self.scenarios.iter().filter_map(|scenario| scenario.id.group()).collect();
+            self.scenarios.iter().filter_map(PlannedScenario::group).collect();
         planned.into_iter().filter(|_| self.phase_peaks).collect()
     }
 
@@ -275,7 +291,7 @@ impl LoadPlan {
 
     /// Offsets at which a scenario's users start, from the start of an iteration.
     pub fn start_offsets(&self, id: ScenarioId, iteration: u32) -> Vec<Duration> {
-        let participants = self.participants(id.group(), iteration);
+        let participants = self.participants(self.group_of(id), iteration);
         ramp::offsets(id, &participants, &self.scenarios, self.nodes(), self.ramp)
     }
 
@@ -289,7 +305,7 @@ impl LoadPlan {
     fn participants(&self, group: Option<Group>, iteration: u32) -> Vec<PlannedScenario> {
         let takes_part = |planned: &&PlannedScenario| {
             planned.shape.synchronized_starts() > iteration
-                && (!self.phase_peaks || planned.id.group() == group)
+                && (!self.phase_peaks || planned.group() == group)
         };
         self.scenarios.iter().filter(takes_part).cloned().collect()
     }
@@ -319,32 +335,37 @@ impl LoadPlan {
     pub fn time_limit(&self, id: ScenarioId) -> Duration {
         let limit_of = |group| {
             let by_shape = self.shaped_time(group).saturating_add(self.ramp_time(group));
-            by_shape.saturating_add(self.scenario_timeout)
+            by_shape.saturating_add(self.longest_scenario())
         };
         match self.groups().as_slice() {
             [] => limit_of(None),
             // The health probe runs during all groups, so its limit is the sum of theirs.
-            groups if id.group().is_none() => {
+            groups if self.group_of(id).is_none() => {
                 units::total(groups.iter().map(|group| limit_of(Some(*group))))
             }
-            _ => limit_of(id.group()),
+            _ => limit_of(self.group_of(id)),
         }
     }
 
     /// Time between the launches of shared resources; zero for a burst and a remote server.
     pub fn setup_interval(&self) -> Duration {
         let speed = self.speed.filter(|_| !self.ramp.is_zero() && !self.is_remote());
-        speed.map_or(Duration::ZERO, |speed| ramp::launch_interval(self.nodes(), speed))
+        speed.map_or(Duration::ZERO, |speed| {
+            ramp::launch_interval(self.nodes(), &self.infrastructure.names(), speed)
+        })
     }
 
     /// Run time of the shared job, in seconds. The job outlasts the start of the last user that
     /// follows its log, since SkyPilot may return an empty log for a job that is just ending.
     pub fn shared_job_seconds(&self) -> u64 {
-        let offsets = self.start_offsets(ScenarioId::ApiJobsLogs, 0);
-        let last = offsets.into_iter().max().unwrap_or_default();
-        let shape = self.scenario(ScenarioId::ApiJobsLogs).map(|planned| &planned.shape);
-        let time = shape.and_then(LoadShape::timed).map(Timed::total).unwrap_or_default();
-        JOB_SECONDS.saturating_add(last.saturating_add(time).as_secs())
+        let following = self.scenarios.iter().filter(|it| it.needs().contains(&Need::Job));
+        let last_start = |planned: &PlannedScenario| {
+            let offsets = self.start_offsets(planned.id, 0);
+            let time = planned.shape.timed().map(Timed::total).unwrap_or_default();
+            offsets.into_iter().max().unwrap_or_default().saturating_add(time)
+        };
+        let last = following.map(last_start).max().unwrap_or_default();
+        JOB_SECONDS.saturating_add(last.as_secs())
     }
 
     /// Time that this machine needs for a burst's starts, if it is long enough for SDK timeouts;

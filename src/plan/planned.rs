@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Cost, Mix, Need, Scenario, ScenarioId};
+use crate::scenario::{Cost, Group, Mix, Need, Scenario, ScenarioId};
 use crate::shape::LoadShape;
 
 /// A scenario of a plan.
@@ -49,6 +49,15 @@ impl PlannedScenario {
     /// Requirements that must be met before the load starts.
     pub fn needs(&self) -> BTreeSet<Need> {
         self.parts().into_iter().map(|(scenario, _)| scenario.needs).collect()
+    }
+
+    /// Group of the scenario; `None` for one that accompanies the load of all groups.
+    pub fn group(&self) -> Option<Group> {
+        match self.id.group()? {
+            // Its operations may launch or use something launched.
+            Group::Api if self.takes_infrastructure() => Some(Group::ApiInfra),
+            group => Some(group),
+        }
     }
 
     /// Whether the scenario launches something, or requests something launched before.

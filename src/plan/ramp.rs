@@ -104,11 +104,11 @@ fn work(scenarios: &[PlannedScenario], nodes: NodeCpu, speed: Speed) -> Duration
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// Elapsed time that a machine of `speed` needs for one launch, at most 60 s.
-pub(super) fn launch_interval(nodes: NodeCpu, speed: Speed) -> Duration {
+/// Elapsed time that a machine of `speed` needs for one launch on any of the infras, at most 60 s.
+pub(super) fn launch_interval(nodes: NodeCpu, infras: &[String], speed: Speed) -> Duration {
     const MAX: Duration = Duration::from_secs(60);
     let cost = Cost::of_launch(0.0);
-    let seconds = speed.time_of(cost.server + nodes.share() * cost.nodes);
+    let seconds = speed.time_of(cost.server + nodes.share() * node_work(infras) * cost.nodes);
     Duration::try_from_secs_f64(seconds).unwrap_or(MAX).min(MAX)
 }
 
@@ -233,7 +233,10 @@ mod tests {
         // 4 launches are 50 CPU-s of server and clients, and 108 of nodes.
         assert_eq!(choose(&all, NodeCpu::Separate, one), Duration::from_secs(60));
         assert_eq!(choose(&all, nodes, one), Duration::from_secs(210));
-        assert!(launch_interval(nodes, one) > launch_interval(NodeCpu::Separate, one));
+        let interval =
+            |nodes, infra: &str| launch_interval(nodes, &[infra.to_owned()], speed(1.0, 2));
+        assert!(interval(nodes, "slurm/loop") > interval(NodeCpu::Separate, "slurm/loop"));
+        assert!(interval(nodes, "aws/us-east-1") > interval(nodes, "slurm/loop"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{POLL_INTERVAL, TrafficError};
 use crate::ids::ProcessIdentity;
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::{RunDir, read_json, write_json};
-use crate::scenario::{ScenarioId, ScenarioKind};
+use crate::scenario::{Group, ScenarioId, ScenarioKind};
 
 /// Time limit for the first arrival of a scenario. Processes that have not arrived by then
 /// are taken for never started.
@@ -42,6 +42,12 @@ impl Barrier {
         Self { run: run.clone(), participants, groups_are_sequential: plan.phase_peaks }
     }
 
+    /// Group of a participant by its operations, if it is a mix; that of its ID for others.
+    fn group_of(&self, scenario: ScenarioId) -> Option<Group> {
+        let participant = self.participants.iter().find(|planned| planned.id == scenario);
+        participant.map_or_else(|| scenario.group(), PlannedScenario::group)
+    }
+
     /// Arrives at the barrier of the first iteration, and waits until the scenario's group may
     /// start. Returns false if a stop was requested before that.
     pub(super) async fn wait_for_group(
@@ -49,7 +55,7 @@ impl Barrier {
         scenario: ScenarioId,
         stop: &StopSignal,
     ) -> Result<bool, TrafficError> {
-        let Some(group) = scenario.group().filter(|_| self.groups_are_sequential) else {
+        let Some(group) = self.group_of(scenario).filter(|_| self.groups_are_sequential) else {
             return Ok(true);
         };
         // The arrival names this process, so that others notice its death while it waits.
@@ -74,7 +80,7 @@ impl Barrier {
         self.arrive(scenario, iteration)?;
         let is_awaited = |participant: ScenarioId| {
             // Scenarios of other groups run before or after this one.
-            !self.groups_are_sequential || participant.group() == scenario.group()
+            !self.groups_are_sequential || self.group_of(participant) == self.group_of(scenario)
         };
         self.wait_for_arrivals(is_awaited, iteration, end).await
     }

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::engine::IterationId;
 use super::iteration::Iteration;
 use super::{ScenarioContext, api_iteration};
+use crate::record::outcome::{ClientFault, Failure};
 use crate::scenario::{Mix, Scenario, ScenarioId, Work, operation_step};
 
 /// Runs one iteration.
@@ -19,8 +20,16 @@ pub(super) fn run(
         Some((operation, api_iteration::run(context, scenario, actions, id)))
     });
     async move {
-        // A plan has a mix of API scenarios wherever it has `api:mix`.
-        let Some((operation, iteration)) = running else { return Iteration::on(None) };
+        let Some((operation, iteration)) = running else {
+            let mut iteration = Iteration::on(None);
+            iteration.fail(Failure {
+                step: ScenarioId::ApiMix.name().to_owned(),
+                status: None,
+                error_type: ClientFault::Skyload.name().to_owned(),
+                message: "the plan has no mix of API scenarios".to_owned(),
+            });
+            return iteration;
+        };
         let start = Instant::now();
         let mut iteration = iteration.await;
         iteration.step(operation_step(operation), start.elapsed());

@@ -28,7 +28,7 @@ mod tests {
     use crate::plan::resolve::tests::{MACHINE, words};
     use crate::plan::{LoadPlan, UsageErrors};
     use crate::record::request::LoadRequest;
-    use crate::scenario::{Need, ScenarioId};
+    use crate::scenario::{Group, Need, ScenarioId};
 
     const FILE: &str = r#"
         [plans.default]
@@ -72,6 +72,20 @@ mod tests {
         assert_eq!((ids(&plan)[0].as_str(), plan.scenarios[0].users), ("api:mix", 7));
         let named = resolve(&LoadRequest { api: words(&["status"]), ..request }).unwrap();
         assert_eq!(ids(&named), ["api:status", "probe:health"]);
+    }
+
+    #[test]
+    fn the_shared_job_outlasts_a_mix_that_follows_it() {
+        let (time, rate) = (Some("5m".to_owned()), Some("1/s".to_owned()));
+        let request = LoadRequest { time, rate, ..mixed("jobs_logs=1 status=5") };
+        assert!(resolve(&request).unwrap().shared_job_seconds() > 300);
+    }
+
+    #[test]
+    fn a_mix_that_launches_is_of_the_group_of_launching_scenarios() {
+        let group = |mix: &str| resolve(&mixed(mix)).unwrap().scenarios[0].group();
+        assert_eq!(group("status=1"), Some(Group::Api));
+        assert_eq!(group("status=1 exec=1"), Some(Group::ApiInfra));
     }
 
     #[test]

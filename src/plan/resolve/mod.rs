@@ -39,8 +39,8 @@ use super::nodes::NodeCpu;
 use super::planned::parts;
 use super::server_metrics::ServerMetrics;
 use super::{
-    LeftOut, LoadPlan, PlannedScenario, Reduction, Script, ServerTarget, SkySelection,
-    ValidityLimits, estimate, fit, ramp,
+    LeftOut, LoadPlan, Reduction, Script, ServerTarget, SkySelection, ValidityLimits, estimate,
+    fit, ramp,
 };
 use crate::config::{Config, InfraAssignment, PlanSettings, RampSetting};
 use crate::infrastructure::KubernetesSize;
@@ -235,7 +235,7 @@ impl Resolver<'_> {
             run_async: request.run_async,
             distinct_users: request.distinct_users || settings.distinct_users,
             keep_server: request.keep_server,
-            scenario_timeout: settings.scenario_timeout.max(time_of_script(basis, &scenarios)),
+            scenario_timeout: settings.scenario_timeout,
             scenarios,
             left_out: basis.left_out.clone(),
             ramp,
@@ -261,15 +261,6 @@ impl Resolver<'_> {
             speed,
         })
     }
-}
-
-/// Longest time of the user's program over all its runs, and of ending them; zero without one.
-fn time_of_script(basis: &Basis, scenarios: &[PlannedScenario]) -> Duration {
-    const TIME_TO_END: Duration = Duration::from_secs(60);
-    let planned = scenarios.iter().find(|planned| planned.id == ScenarioId::CliScript);
-    let (Some(script), Some(planned)) = (&basis.script, planned) else { return Duration::ZERO };
-    let runs = planned.shape.synchronized_starts().max(1);
-    script.timeout.saturating_mul(runs).saturating_add(TIME_TO_END)
 }
 
 /// Whether any scenario launches something, or requests something launched before.

@@ -70,8 +70,10 @@ impl Resolver<'_> {
         };
         let is_named = |id: &ScenarioId| {
             let name = |word: &str| word.split('=').next() == Some(id.name());
-            // Whoever mixes operations names each of them.
-            *id == ScenarioId::ApiMix || named && words(id.kind()).split([',', ' ']).any(name)
+            match id {
+                ScenarioId::ApiMix => request.mix.is_some(),
+                _ => named && words(id.kind()).split([',', ' ']).any(name),
+            }
         };
         let impossible: Vec<_> = unsupported.iter().copied().filter(is_named).collect();
         self.impossible(&impossible, mix.as_ref(), server, infrastructure);
@@ -84,10 +86,11 @@ impl Resolver<'_> {
         }
         scenarios.push(ScenarioId::ProbeHealth);
         let left_out = unsupported.into_iter().map(|id| {
-            let needs = lacking(id, None, infrastructure).name().to_owned();
+            let needs = lacking(id, mix.as_ref(), infrastructure).name().to_owned();
             LeftOut { id, needs }
         });
-        Selection { scenarios, mix, held, left_out: left_out.collect() }
+        let left_out = left_out.collect();
+        Selection { scenarios, mix, held, left_out }
     }
 
     /// Whether flags name the scenarios.

@@ -38,6 +38,10 @@ pub(super) struct Size {
     most_users: u32,
     /// Most iterations of an arrival rate at a time, where no number is set.
     in_flight: u32,
+    /// Most iterations of an arrival rate at a time that a plan can set.
+    most_in_flight: u32,
+    /// Most connections of one scenario that a plan can have held.
+    most_held: u32,
 }
 
 impl Size {
@@ -62,7 +66,11 @@ impl Size {
         let users = of_scenario.unwrap_or(users);
         // Users are per infra. Without an infra the count is 0, which must not make 0 users.
         let count = u32::try_from(infras.len().max(1)).unwrap_or(u32::MAX);
-        let on_all = |users: u32| users.saturating_mul(count).min(self.most_users);
+        let most_users = match id.kind() {
+            ScenarioKind::Hold => self.most_held,
+            ScenarioKind::Api | ScenarioKind::Cli | ScenarioKind::Probe => self.most_users,
+        };
+        let on_all = |users: u32| users.saturating_mul(count).min(most_users);
         let (users, shape) = match form {
             Form::Burst(of_scenario) => {
                 let iterations = reduction.iterations(of_scenario.unwrap_or(iterations));
@@ -91,7 +99,8 @@ impl Size {
                 (most, LoadShape::Timed(timed))
             }
             Form::Arrivals(timed, max_in_flight) => {
-                (max_in_flight.unwrap_or(self.in_flight), LoadShape::Timed(timed))
+                let max_in_flight = max_in_flight.unwrap_or(self.in_flight);
+                (max_in_flight.min(self.most_in_flight), LoadShape::Timed(timed))
             }
         };
         PlannedScenario { id, users, shape, concurrency: users, infras, mix }
@@ -135,18 +144,21 @@ impl Resolver<'_> {
 
     /// Size by the plan's settings, of scenarios whose users and iterations are set nowhere else.
     pub(super) fn size(&mut self, server: &ServerTarget) -> Size {
-        let is_typed = self.request.users.is_some() || self.request.stages.is_some();
+        let request = self.request;
         let is_on_another_machine = server.is_on_another_machine();
+        // What flags set is confirmed, and what a plan has must not surprise another machine.
+        let most = |is_typed: bool, cap: u32| {
+            if is_on_another_machine && !is_typed { cap } else { u32::MAX }
+        };
+        let are_users_typed = request.users.is_some() || request.stages.is_some();
         Size {
             users: self.users_of_plan(),
             iterations: self.settings.iterations,
             infra_iterations: self.settings.infra_iterations,
-            most_users: if is_on_another_machine && !is_typed {
-                MAX_USERS_ON_ANOTHER_MACHINE
-            } else {
-                u32::MAX
-            },
+            most_users: most(are_users_typed, MAX_USERS_ON_ANOTHER_MACHINE),
             in_flight: default_in_flight(is_on_another_machine),
+            most_in_flight: most(request.max_in_flight.is_some(), default_in_flight(true)),
+            most_held: most(!request.hold.is_empty(), MAX_USERS_ON_ANOTHER_MACHINE),
         }
     }
 

@@ -204,7 +204,8 @@ pub struct LoadRequest {
     pub budgets: Vec<String>,
 
     /// Limit what users of a scenario see, as in `api:status p95 < 5s` or
-    /// `api:status step status/get p99 <= 300ms`; may be repeated.
+    /// `api:status step status/get p99 <= 300ms`, or with --metrics what the server measures, as in
+    /// `server lag p99 < 250ms`; may be repeated.
     #[arg(long = "threshold", value_name = "TEXT")]
     pub thresholds: Vec<String>,
 

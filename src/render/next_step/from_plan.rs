@@ -40,7 +40,8 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
             .as_ref()
             .map(|script| humantime::format_duration(script.timeout).to_string()),
         run_async: plan.run_async,
-        distinct_users: plan.distinct_users,
+        distinct_users: plan.distinct_users
+            && scenarios.iter().any(|id| id.kind() == ScenarioKind::Api),
         sky: sky(plan),
         server: match &plan.server {
             ServerTarget::Isolated { .. } => None,

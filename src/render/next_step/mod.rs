@@ -53,8 +53,9 @@ pub fn next_step(report: &Report) -> NextStep {
 fn is_bare_default(report: &Report) -> bool {
     let plan = &report.plan;
     let has_no_selection = |request: &LoadRequest| {
-        let LoadRequest { config, cli, api, hold, .. } = request;
-        config.is_none() && [cli, api, hold].into_iter().all(Vec::is_empty)
+        let LoadRequest { config, cli, api, hold, mix, script, .. } = request;
+        let has_no_file = config.is_none() && script.is_none();
+        has_no_file && mix.is_none() && [cli, api, hold].into_iter().all(Vec::is_empty)
     };
     plan.name == "default"
         && matches!(plan.server, ServerTarget::Isolated { .. })

@@ -51,7 +51,7 @@ pub(super) fn request_as_run(report: &Report) -> LoadRequest {
     // Without `-n`, a burst was chosen for the machine's speed.
     let is_chosen = plan.speed.is_some() && request.users.is_none();
     let is_default = plan.ramp.is_zero() && (plan.is_remote() || !is_chosen);
-    match is_default || !any_shape(plan, &loaded(plan), LoadShape::is_ramped) {
+    match is_default || !is_any_ramped(plan, &loaded(plan)) {
         true => request,
         false => LoadRequest { ramp: Some(ramp), ..request },
     }
@@ -60,6 +60,13 @@ pub(super) fn request_as_run(report: &Report) -> LoadRequest {
 /// Whether any of these scenarios of a plan has a shape with this property.
 fn any_shape(plan: &LoadPlan, ids: &[ScenarioId], has: impl Fn(&LoadShape) -> bool) -> bool {
     plan.scenarios.iter().any(|planned| ids.contains(&planned.id) && has(&planned.shape))
+}
+
+/// Whether any of these scenarios of a plan is ramped, or connections that go on beside them.
+fn is_any_ramped(plan: &LoadPlan, ids: &[ScenarioId]) -> bool {
+    let held = plan.scenarios.iter().filter(|planned| planned.id.kind() == ScenarioKind::Hold);
+    let ids: Vec<ScenarioId> = ids.iter().copied().chain(held.map(|planned| planned.id)).collect();
+    any_shape(plan, &ids, LoadShape::is_ramped)
 }
 
 /// Request for some of the plan's scenarios, without flags that would then be unused.
@@ -105,7 +112,7 @@ fn with_used_shape(request: LoadRequest, plan: &LoadPlan, scenarios: &[ScenarioI
         max_in_flight: if_any(request.max_in_flight, LoadShape::is_open),
         warm_up: if_any(request.warm_up, is_timed),
         graceful_stop: if_any(request.graceful_stop, is_timed),
-        ramp: if_any(request.ramp, LoadShape::is_ramped),
+        ramp: request.ramp.filter(|_| is_any_ramped(plan, scenarios)),
         ..request
     }
 }

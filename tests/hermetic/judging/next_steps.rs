@@ -36,8 +36,14 @@ fn the_next_step_after_the_default_plan_has_a_cloud() {
     assert_eq!(bare, "cargo xtask load --plan clouds");
     // Another file may have no such plan.
     let config = Some("/my.toml".into());
-    let own = after_request(LoadRequest { config, ..LoadRequest::default() });
-    assert_eq!(own, "cargo xtask recommend 20261124-080000-test");
+    let mix = Some("status=1".to_owned());
+    for own in [
+        LoadRequest { config, ..LoadRequest::default() },
+        LoadRequest { mix, ..LoadRequest::default() },
+        LoadRequest { script: Some("/my.sh".into()), ..LoadRequest::default() },
+    ] {
+        assert_eq!(after_request(own), "cargo xtask recommend 20261124-080000-test");
+    }
 }
 
 /// Evidence of a run on the local server, with a version or commit other than that of `sky`. A

@@ -219,6 +219,29 @@ fn a_load_on_another_machine_has_a_cap_that_flags_raise(
     assert_eq!(on("http://localhost:1"), local);
 }
 
+#[rstest]
+#[case::of_the_file(&[], 20)]
+#[case::typed(&["stream=100"], 100)]
+fn typed_connections_are_not_capped_on_another_machine(#[case] typed: &[&str], #[case] users: u32) {
+    const FILE: &str = "[plans.default]\napi = \"status\"\ncli = \"none\"\nhold = \"stream=90\"\n";
+    let request = LoadRequest {
+        server: Some("https://h.org".to_owned()),
+        hold: typed.iter().map(|text| (*text).to_owned()).collect(),
+        time: Some("1m".to_owned()),
+        ..LoadRequest::default()
+    };
+    let config = Config::parse(FILE, "f").unwrap();
+    let plan = LoadPlan::resolve(&request, &config, &MACHINE).unwrap();
+    assert_eq!(plan.scenario(ScenarioId::HoldStream).map(|planned| planned.users), Some(users));
+}
+
+#[test]
+fn a_cap_of_the_file_is_capped_on_another_machine() {
+    const FILE: &str = "[plans.default]\nrate = \"20/s\"\nfor = \"2m\"\nmax-in-flight = 300\n";
+    assert_eq!(shape(&[("server", "https://h.org")], FILE), "50 users, 20/s for 2m");
+    assert_eq!(shape(&[("server", "http://localhost:1")], FILE), "300 users, 20/s for 2m");
+}
+
 #[test]
 fn stages_of_the_file_are_capped_on_another_machine() {
     const FILE: &str = "[plans.default]\nstages = \"40 for 1m, 10 for 1m\"\n";

@@ -8,7 +8,7 @@ use host::progress::Progress;
 use host::signals::Interrupted;
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, PlannedScenario, ServerTarget, UsageErrors};
-use skyload::scenario::{ScenarioId, ScenarioKind};
+use skyload::scenario::{Need, ScenarioId, ScenarioKind};
 use skyload::units::counted;
 
 /// Asks for confirmation, unless the plan does nothing that needs it, or `yes` has confirmed it.
@@ -57,7 +57,9 @@ fn paid_launches(plan: &LoadPlan) -> Option<String> {
         has_own_count && planned.iterations().is_some()
     };
     let about = if launching.clone().all(is_known) { "" } else { "about " };
-    let launches = clusters + plan.shared_resources().len() as u64;
+    // A job on the shared cluster launches no other one.
+    let shared = plan.shared_resources().into_iter().filter(|(need, _)| *need != Need::LongJob);
+    let launches = clusters + shared.count() as u64;
     (launches > 0).then(|| {
         format!(
             "This plan launches {about}{}, jobs and services included, on {}, which costs \

@@ -119,13 +119,22 @@ fn announce_caps(plan: &LoadPlan, request: &LoadRequest, progress: Progress) {
     }
     let (users, in_flight) = (MAX_USERS_ON_ANOTHER_MACHINE, default_in_flight(true));
     let has = |is_open: bool, number: u32| {
-        let of_form = |one: &&PlannedScenario| one.shape.is_open() == is_open;
+        let of_form = |one: &&PlannedScenario| {
+            one.shape.is_open() == is_open && one.id.kind() != ScenarioKind::Hold
+        };
         plan.scenarios.iter().filter(of_form).any(|one| one.users == number)
     };
     if request.users.is_none() && request.stages.is_none() && has(false, users) {
         progress.note(format!(
             "At most {users} users of a scenario, since the server is on another machine; -n sets \
              another number"
+        ));
+    }
+    let mut held = plan.scenarios.iter().filter(|one| one.id.kind() == ScenarioKind::Hold);
+    if request.hold.is_empty() && held.any(|one| one.users == users) {
+        progress.note(format!(
+            "At most {users} connections of a scenario, since the server is on another machine; \
+             --hold sets another number"
         ));
     }
     if request.max_in_flight.is_none() && has(true, in_flight) {

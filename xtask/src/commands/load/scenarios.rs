@@ -72,8 +72,7 @@ impl RunningLoad<'_, '_> {
         // Scenario processes wait for this file.
         fs::write(&start, "").with_context(|| format!("writing `{}`", start.display()))?;
         // Scenarios stop at their time limit themselves; the margin is for one that hangs.
-        let members =
-            || plan.scenarios.iter().filter(|scenario| scenario.id.group() == Some(group));
+        let members = || plan.scenarios.iter().filter(|scenario| scenario.group() == Some(group));
         let longest = members().map(|scenario| plan.time_limit(scenario.id)).max();
         let limit = Instant::now() + longest.unwrap_or_default() + Duration::from_secs(60);
         self.wait(|directory| {
