@@ -108,14 +108,15 @@ pub(super) async fn judge(
 /// processes of one command need a request each.
 fn missing_requests(processes: &[FinishedProcess], own: &[&RequestRow]) -> Vec<Failure> {
     let (mut unused, mut missing) = (own.to_vec(), Vec::new());
-    for command in processes.iter().map(|process| process.command) {
+    let commands = || processes.iter().map(|process| process.command);
+    for command in commands() {
         for names in command.requests {
             let is_named = |row: &&RequestRow| names.contains(&row.name.as_str());
-            // One that failed is that of a command which may fail; others expect no error of it.
-            let may_fail = |row: &&RequestRow| {
-                command.expected_errors.iter().any(|(name, _)| *name == row.name)
+            // One whose failure is expected of another command only is that command's.
+            let is_excused = |row: &&RequestRow| {
+                has_failed(row) && !may_fail(command, row) && commands().any(|it| may_fail(it, row))
             };
-            let is_own = |row: &&RequestRow| is_named(row) && (!has_failed(row) || may_fail(row));
+            let is_own = |row: &&RequestRow| is_named(row) && !is_excused(row);
             match unused.iter().position(is_own) {
                 Some(at) => {
                     unused.swap_remove(at);
@@ -125,8 +126,7 @@ fn missing_requests(processes: &[FinishedProcess], own: &[&RequestRow]) -> Vec<F
                     status: None,
                     error_type: error_type::REQUEST_NOT_FOUND.to_owned(),
                     message: format!(
-                        "expected a request `{}` of the process on the server that has not failed, \
-                         found none",
+                        "expected a request `{}` of the process on the server, found none",
                         names[0]
                     ),
                 }),
@@ -134,6 +134,11 @@ fn missing_requests(processes: &[FinishedProcess], own: &[&RequestRow]) -> Vec<F
         }
     }
     missing
+}
+
+/// Whether an error of a request is expected of a command.
+fn may_fail(command: &Command, row: &RequestRow) -> bool {
+    command.expected_errors.iter().any(|(name, _)| *name == row.name)
 }
 
 fn has_failed(row: &RequestRow) -> bool {
