@@ -10,6 +10,7 @@ mod consolidation;
 mod for_run;
 mod health;
 mod http;
+mod identity;
 mod lines;
 mod metrics;
 mod open_log;
@@ -22,12 +23,14 @@ mod transport;
 mod trust;
 mod upload;
 
-use reqwest::header::{COOKIE, HeaderMap, HeaderValue};
-use serde_json::{Map, Value, json};
+use reqwest::header::{COOKIE, HeaderMap};
+use serde_json::{Map, Value};
 use url::Url;
 
 pub use consolidation::Consolidation;
 pub use health::{Health, HealthPolicy};
+pub use identity::{ClientIdentity, ClientVersions};
+use identity::{common_fields, headers, name_user};
 pub(crate) use lines::Progress;
 use lines::{Interrupted, Lines};
 pub use metrics::{MetricsClient, Scrape, parse_metrics};
@@ -39,12 +42,8 @@ use search::Search;
 use transport::{TimeLimit, transport_failure};
 
 use crate::credentials::{self, Credentials};
-use crate::env;
 use crate::record::outcome::Failure;
 use crate::scenario::{Body, Call, IterationNames};
-
-/// Variable of the user's name among the fields of a request.
-const USER_NAME: &str = "SKYPILOT_USER";
 
 /// Client of one server, acting for one user.
 #[derive(Clone, Debug)]
@@ -54,29 +53,6 @@ pub struct ApiClient {
     user_id: String,
     common: Map<String, Value>,
     credentials: Credentials,
-}
-
-/// User that a client acts for, as sent with every request.
-#[derive(Clone, Debug)]
-pub struct ClientIdentity {
-    /// SkyPilot user ID: eight hexadecimal digits.
-    pub user_id: String,
-    /// Command that the server records for the request (`entrypoint_command`).
-    pub command: String,
-    /// Environment variables of the client. Sent are those named `SKYPILOT_*`, but not
-    /// `SKYPILOT_SERVER_*`, as by the SDK.
-    pub variables: Vec<(String, String)>,
-    /// Whether the server is a remote one.
-    pub remote: bool,
-}
-
-/// SkyPilot versions that a client sends in its headers.
-#[derive(Clone, Debug)]
-pub struct ClientVersions {
-    /// API version, such as `62`.
-    pub api: String,
-    /// Release, such as `0.14.1`.
-    pub release: String,
 }
 
 /// Error of setting up an HTTP client.
@@ -132,10 +108,7 @@ impl ApiClient {
     /// clusters and jobs.
     pub(crate) fn of_user(&self, id: &str, name: &str) -> Self {
         let mut client = Self { user_id: id.to_owned(), ..self.clone() };
-        if let Some(Value::Object(variables)) = client.common.get_mut("env_vars") {
-            variables.insert(env::USER_ID.to_owned(), id.into());
-            variables.insert(USER_NAME.to_owned(), name.into());
-        }
+        name_user(&mut client.common, id, name);
         client
     }
 
@@ -353,16 +326,6 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
     headers.get("x-skypilot-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned)
 }
 
-fn headers(versions: Option<&ClientVersions>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    let value = |text: &str| HeaderValue::from_str(text).map_err(|error| error.to_string());
-    if let Some(versions) = versions {
-        headers.insert("x-skypilot-api-version", value(&versions.api)?);
-        headers.insert("x-skypilot-version", value(&versions.release)?);
-    }
-    Ok(headers)
-}
-
 /// Sends a request with credentials.
 async fn send(
     credentials: &Credentials,
@@ -382,35 +345,4 @@ async fn send(
         }
     };
     request.send().await
-}
-
-/// Fields of every request body, as SkyPilot's SDK sends them.
-fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
-    let mut variables: Map<String, Value> = identity
-        .variables
-        .iter()
-        .filter(|(name, _)| name.starts_with("SKYPILOT_") && !name.starts_with("SKYPILOT_SERVER_"))
-        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
-        .collect();
-    // These two replace the caller's. Without either of them the server responds with status 500.
-    variables.insert(env::USER_ID.to_owned(), identity.user_id.as_str().into());
-    variables.insert(USER_NAME.to_owned(), "skyload".into());
-    let run = uuid::Uuid::new_v4().to_string();
-    variables.insert("SKYPILOT_USAGE_RUN_ID".to_owned(), run.into());
-    let fields = json!({
-        "env_vars": variables,
-        "entrypoint": "skyload",
-        "entrypoint_command": identity.command,
-        "using_remote_api_server": identity.remote,
-        "override_skypilot_config": {},
-        "override_skypilot_config_path": "[null, null]",
-        "file_mounts_blob_id": null,
-        "client_api_version": null,
-        "workspace_access": null,
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        // Never reached: the literal above is an object.
-        _ => Map::new(),
-    }
 }

@@ -1,6 +1,7 @@
 //! Tests of what is sent to the server, and of secrets in its responses.
 
 use rstest::rstest;
+use serde_json::json;
 
 use super::*;
 
