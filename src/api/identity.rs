@@ -50,12 +50,9 @@ pub(super) fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
         .filter(|(name, _)| name.starts_with("SKYPILOT_") && !name.starts_with("SKYPILOT_SERVER_"))
         .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
         .collect();
-    // These two replace the caller's. Without either of them the server responds with status 500.
-    variables.insert(env::USER_ID.to_owned(), identity.user_id.as_str().into());
-    variables.insert(USER_NAME.to_owned(), "skyload".into());
     let run = uuid::Uuid::new_v4().to_string();
     variables.insert("SKYPILOT_USAGE_RUN_ID".to_owned(), run.into());
-    let fields = json!({
+    let mut fields = match json!({
         "env_vars": variables,
         "entrypoint": "skyload",
         "entrypoint_command": identity.command,
@@ -65,15 +62,17 @@ pub(super) fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
         "file_mounts_blob_id": null,
         "client_api_version": null,
         "workspace_access": null,
-    });
-    match fields {
+    }) {
         Value::Object(fields) => fields,
         // Never reached: the literal above is an object.
         _ => Map::new(),
-    }
+    };
+    name_user(&mut fields, &identity.user_id, "skyload");
+    fields
 }
 
-/// Makes a user the sender of request bodies with these fields.
+/// Makes a user the sender of request bodies with these fields, in the place of the caller's. Without
+/// an ID or a name the server responds with status 500.
 pub(super) fn name_user(common: &mut Map<String, Value>, id: &str, name: &str) {
     if let Some(Value::Object(variables)) = common.get_mut("env_vars") {
         variables.insert(env::USER_ID.to_owned(), id.into());

@@ -7,6 +7,7 @@ use super::breach::BreachWatch;
 use super::engine::{
     ClosedLoad, EndCondition, FinishedIteration, IterationId, Load, OpenLoad, Segments, UserPlan,
 };
+use super::iteration::Iteration;
 use super::reserve::ReservedFiles;
 use super::{
     ScenarioContext, TrafficError, api_iteration, cli_iteration, mixed_iteration, script_iteration,
@@ -123,6 +124,11 @@ fn closed(context: &ScenarioContext, users: Vec<UserPlan>, pause: Pause) -> Clos
     ClosedLoad { users, concurrency, pause, seed: context.seed() }
 }
 
+/// Adds an iteration that is judged by itself to its segment.
+fn add_to_segment(_: usize, segment: &mut SegmentOutcome, finished: FinishedIteration<Iteration>) {
+    finished.iteration.add_to(segment, finished.duration);
+}
+
 /// Runs a load whose iterations do the scenario's work.
 async fn with_work<D: super::engine::Driver>(
     context: &Rc<ScenarioContext>,
@@ -135,17 +141,11 @@ async fn with_work<D: super::engine::Driver>(
             let scenario = context.scenario;
             let iteration =
                 move |id: IterationId| api_iteration::run(&shared, scenario, actions, id);
-            let load = load.run(&context.timeline, end, iteration, |_, segment, finished| {
-                finished.iteration.add_to(segment, finished.duration);
-            });
-            load.await
+            load.run(&context.timeline, end, iteration, add_to_segment).await
         }
         Work::Mix => {
             let iteration = move |id: IterationId| mixed_iteration::run(&shared, id);
-            let load = load.run(&context.timeline, end, iteration, |_, segment, finished| {
-                finished.iteration.add_to(segment, finished.duration);
-            });
-            load.await
+            load.run(&context.timeline, end, iteration, add_to_segment).await
         }
         Work::Cli(commands) => {
             let iteration = move |id: IterationId| cli_iteration::run(&shared, commands, id);
@@ -158,10 +158,7 @@ async fn with_work<D: super::engine::Driver>(
         }
         Work::Script => {
             let iteration = move |id: IterationId| script_iteration::run(&shared, id);
-            let load = load.run(&context.timeline, end, iteration, |_, segment, finished| {
-                finished.iteration.add_to(segment, finished.duration);
-            });
-            load.await
+            load.run(&context.timeline, end, iteration, add_to_segment).await
         }
         Work::Hold(_) | Work::Probe => unreachable!("these have drivers of their own"),
     }

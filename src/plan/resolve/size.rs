@@ -13,8 +13,8 @@ use crate::shape::{LoadShape, Model, Pause, Stage, Timed};
 /// each user may need a server process.
 pub(crate) const MAX_USERS: u32 = 10_000;
 
-/// Maximum number of users of one scenario on a server on another machine, unless a flag sets the number:
-/// a plan that was made for this machine should not overload a server that others use.
+/// Maximum number of users of one scenario on a server on another machine, unless a flag sets the
+/// number: a plan that was made for this machine should not overload a server that others use.
 pub const MAX_USERS_ON_ANOTHER_MACHINE: u32 = 20;
 
 /// Maximum number of iterations of a user: more would take days.
