@@ -47,6 +47,13 @@ impl Timestamp {
     }
 }
 
+impl From<SystemTime> for Timestamp {
+    /// Timestamp of a `SystemTime`; the Unix epoch for an earlier one.
+    fn from(time: SystemTime) -> Self {
+        Self::default().plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         humantime::format_rfc3339_millis(self.to_system_time()).fmt(f)
@@ -109,8 +116,7 @@ pub struct Timeline {
 impl Timeline {
     /// Reads both clocks and anchors one to the other.
     pub fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { anchor: Instant::now(), wall: Timestamp::default().plus(since_epoch) }
+        Self { anchor: Instant::now(), wall: Timestamp::from(SystemTime::now()) }
     }
 
     /// Current time.

@@ -74,6 +74,10 @@ pub const NO_USAGE: &str = "SKYPILOT_DISABLE_USAGE_COLLECTION";
 /// User id that SkyPilot's client sends.
 pub const USER_ID: &str = "SKYPILOT_USER_ID";
 
+/// User ID that skyload gave a client, a second time. SkyPilot's client sends every variable with
+/// this prefix, and a server that records the login's user for a request keeps the others.
+pub const SENT_USER: &str = "SKYPILOT_SKYLOAD_USER";
+
 /// Login for a remote server, `user:password`, not percent-encoded: from the shell, or removed
 /// from `--server URL` so that no file of the run contains it.
 pub const SERVER_CREDENTIALS: &str = "SKYLOAD_SERVER_CREDENTIALS";

@@ -61,6 +61,7 @@ mod tests {
             name: "sky.x".to_owned(),
             status: "RUNNING".to_owned(),
             user_id: "skypilot-system".to_owned(),
+            created: None,
         };
         let rows: Vec<RequestRow> = ids.iter().map(row).collect();
         assert_eq!(by_daemons(&rows), Consolidation { jobs, services });

@@ -76,6 +76,7 @@ pub(super) fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
 pub(super) fn name_user(common: &mut Map<String, Value>, id: &str, name: &str) {
     if let Some(Value::Object(variables)) = common.get_mut("env_vars") {
         variables.insert(env::USER_ID.to_owned(), id.into());
+        variables.insert(env::SENT_USER.to_owned(), id.into());
         variables.insert(USER_NAME.to_owned(), name.into());
     }
 }

@@ -17,6 +17,7 @@ mod open_log;
 mod response;
 mod retry;
 mod search;
+mod senders;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -235,7 +236,8 @@ impl ApiClient {
         let mut address = self.address("/api/status");
         // Only these fields: complete rows contain the body of each request.
         address.query_pairs_mut().append_pair("all_status", "True").extend_pairs(
-            ["request_id", "name", "status", "user_id"].map(|field| ("fields", field)),
+            ["request_id", "name", "status", "user_id", "created_at"]
+                .map(|field| ("fields", field)),
         );
         let response = self.execute(STEP, self.http.get(address), None).await?;
         response::parse_rows(STEP, &response)

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::Response;
@@ -37,8 +38,11 @@ pub struct RequestRow {
     pub name: String,
     /// SkyPilot's status: `PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED`, ..
     pub status: String,
-    /// SkyPilot user ID of the request's sender.
+    /// SkyPilot user ID that the server records: of the login, or else of the request's sender.
     pub user_id: String,
+    /// Time at which the server received the request, by the server's clock.
+    #[serde(default, rename = "created_at", deserialize_with = "since_1970")]
+    pub created: Option<Timestamp>,
 }
 
 impl RequestRow {
@@ -146,8 +150,17 @@ fn result(step: &str, status: u16, request: &RequestBody) -> Result<Value, Failu
 }
 
 fn created(request: &RequestBody) -> Option<Timestamp> {
-    let since_1970 = Duration::try_from_secs_f64(request.created_at?).ok()?;
+    timestamp(request.created_at?)
+}
+
+/// Timestamp of a time in seconds since 1970; `None` for one that no clock shows.
+fn timestamp(seconds: f64) -> Option<Timestamp> {
+    let since_1970 = Duration::try_from_secs_f64(seconds).ok()?;
     Some(Timestamp::default().plus(since_1970))
+}
+
+fn since_1970<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.and_then(timestamp))
 }
 
 fn on_server(request: &RequestBody) -> Option<Duration> {
@@ -156,7 +169,10 @@ fn on_server(request: &RequestBody) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-pub(super) fn parse_rows(step: &str, response: &Response) -> Result<Vec<RequestRow>, Failure> {
+pub(super) fn parse_rows<Row: DeserializeOwned>(
+    step: &str,
+    response: &Response,
+) -> Result<Vec<Row>, Failure> {
     if response.status != 200 {
         return Err(http_failure(step, response));
     }

@@ -8,6 +8,7 @@
 
 mod attempts;
 mod check;
+mod launched;
 mod owners;
 mod requests;
 mod set_up;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::launched::Launched;
 use crate::ids::RunId;
 use crate::plan::{LoadPlan, ServerTarget};
 use crate::record::resources::ResourceLog;
@@ -23,6 +24,8 @@ pub(super) struct Owners {
     /// Tag of the run, with which its names begin.
     tag: String,
     script: Option<OfScripts>,
+    /// Requests of the run's users which the server records for another user.
+    pub(super) launched: Launched,
 }
 
 /// Rule for what scripts create.
@@ -38,13 +41,28 @@ enum OfScripts {
     },
 }
 
+impl OfScripts {
+    /// Whether a row of the server's lists is of a script.
+    fn own(&self, name: &str, row: &Value, launched: &Launched) -> bool {
+        let Self::OfUsers { prefix, existing } = self else { return true };
+        let user = row.get("user_hash").and_then(Value::as_str);
+        // Names of managed jobs are not unique.
+        let is_launched = match row.get("job_id").and_then(Value::as_u64) {
+            Some(job) => launched.jobs.contains(&job),
+            None => launched.clusters.contains(name),
+        };
+        (is_launched || user.is_some_and(|user| user.starts_with(prefix)))
+            && !existing.iter().any(|before| before == name)
+    }
+}
+
 /// Beginnings of the names of SkyPilot's own clusters, which outlast the jobs of a run.
 const CONTROLLERS: [&str; 2] = ["sky-jobs-controller-", "sky-serve-controller-"];
 
 impl Owners {
     /// Owners of rows whose names begin with `tag`; rows of others have none.
     pub(super) fn of_tag(tag: &str) -> Self {
-        Self { tag: tag.to_owned(), script: None }
+        Self { tag: tag.to_owned(), script: None, launched: Launched::default() }
     }
 
     /// Owners in a run. `log` has the clusters from before the load.
@@ -58,7 +76,12 @@ impl Owners {
             // Without the list from before the load, a cluster may be anybody's.
             (_, None) => None,
         });
-        Self { tag: run.tag(), script }
+        Self { tag: run.tag(), script, launched: Launched::default() }
+    }
+
+    /// Whether requests that have ended say which rows are of scripts.
+    pub(super) fn need_ended_requests(&self) -> bool {
+        matches!(self.script, Some(OfScripts::OfUsers { .. }))
     }
 
     /// Owner of a row with this name; `None` for a row of others.
@@ -68,15 +91,8 @@ impl Owners {
             let is_of_script = self.script.is_some() && rest.starts_with(SCRIPT_NAMES);
             return Some(if is_of_script { Owner::Script } else { Owner::Run });
         }
-        let is_of_script = match self.script.as_ref()? {
-            _ if CONTROLLERS.iter().any(|prefix| name.starts_with(prefix)) => false,
-            OfScripts::Everything => true,
-            OfScripts::OfUsers { prefix, existing } => {
-                let user = row.get("user_hash").and_then(Value::as_str);
-                user.is_some_and(|user| user.starts_with(prefix))
-                    && !existing.iter().any(|before| before == name)
-            }
-        };
+        let is_controller = CONTROLLERS.iter().any(|prefix| name.starts_with(prefix));
+        let is_of_script = !is_controller && self.script.as_ref()?.own(name, row, &self.launched);
         is_of_script.then_some(Owner::Script)
     }
 }
@@ -114,7 +130,28 @@ mod tests {
         #[case] script: Option<OfScripts>,
         #[case] expected: Option<Owner>,
     ) {
-        let owners = Owners { tag: "skyload-3fa9".to_owned(), script };
+        let owners =
+            Owners { tag: "skyload-3fa9".to_owned(), script, launched: Launched::default() };
         assert_eq!(owners.of_row(name, &json!({"user_hash": user})), expected);
+    }
+
+    #[rstest]
+    #[case::launched("bench-1", json!({"user_hash": "sa-1"}), Some(Owner::Script))]
+    #[case::of_the_same_login("bench-2", json!({"user_hash": "sa-1"}), None)]
+    #[case::launched_again("old", json!({"user_hash": "sa-1"}), None)]
+    #[case::submitted("train", json!({"user_hash": "sa-1", "job_id": 7}), Some(Owner::Script))]
+    #[case::job_of_the_same_name("train", json!({"user_hash": "sa-1", "job_id": 8}), None)]
+    fn where_users_are_replaced_the_requests_of_the_run_decide(
+        #[case] name: &str,
+        #[case] row: Value,
+        #[case] expected: Option<Owner>,
+    ) {
+        let launched = Launched {
+            clusters: ["bench-1", "old"].map(str::to_owned).into(),
+            jobs: [7].into(),
+            ..Launched::default()
+        };
+        let owners = Owners { tag: "skyload-3fa9".to_owned(), script: shared(), launched };
+        assert_eq!(owners.of_row(name, &row), expected);
     }
 }

@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use super::attempts::{Attempts, has_ended, step};
+use super::launched::is_creating;
 use super::owners::{Owner, Owners};
 use super::requests::{Requests, Row, only_own};
 use crate::api::RequestRow;
@@ -67,7 +68,7 @@ pub async fn tear_down(
     log: &mut ResourceLog,
 ) {
     let needs = plan.needs();
-    let resources = RunResources {
+    let mut resources = RunResources {
         requests,
         run,
         owners: Owners::of(run, plan, log),
@@ -114,8 +115,13 @@ pub async fn tear_down(
 impl RunResources<'_> {
     /// Lists the resources that are still on the server. A kind that cannot be listed does not
     /// keep the others from being listed.
-    async fn list(&self) -> Remaining {
+    async fn list(&mut self) -> Remaining {
         let mut remaining = Remaining::default();
+        // First, since they say who owns the other resources.
+        match self.list_requests().await {
+            Ok(requests) => remaining.requests = requests,
+            Err(failure) => remaining.list_failures.push(failure),
+        }
         let kinds = [
             (&calls::SERVICES, self.uses_services, &mut remaining.services),
             (&calls::JOBS, self.uses_jobs, &mut remaining.jobs),
@@ -132,23 +138,21 @@ impl RunResources<'_> {
                 Err(failure) => remaining.list_failures.push(failure),
             }
         }
-        match self.requests.client().list_requests().await {
-            Ok(rows) => {
-                remaining.requests = rows.into_iter().filter(|row| self.is_creating(row)).collect()
-            }
-            Err(failure) => remaining.list_failures.push(failure),
-        }
         remaining
     }
 
-    /// Whether an active request of one of the run's users may still create resources. No user
-    /// waits for such a request any more.
-    fn is_creating(&self, row: &RequestRow) -> bool {
-        const CREATING: [&str; 5] =
-            ["sky.launch", "sky.start", "sky.exec", "sky.jobs.launch", "sky.serve.up"];
-        row.user_id.starts_with(&self.run.user_prefix())
-            && row.is_active()
-            && CREATING.contains(&row.name.as_str())
+    /// Lists the active requests of the run's users that may still create resources. No user waits
+    /// for such a request any more.
+    async fn list_requests(&mut self) -> Result<Vec<RequestRow>, Failure> {
+        let (client, prefix) = (self.requests.client(), self.run.user_prefix());
+        let mut rows = client.list_requests().await?;
+        let ended = self.owners.need_ended_requests();
+        self.owners.launched.read(client, self.run, &rows, ended).await?;
+        let launched = &self.owners.launched;
+        let is_own =
+            |row: &RequestRow| row.user_id.starts_with(&prefix) || launched.has_request(row);
+        rows.retain(|row| is_creating(row) && is_own(row));
+        Ok(rows)
     }
 
     /// Removes the resources for which an attempt is due. A cluster of a managed job or a

@@ -71,11 +71,17 @@ impl Shape {
     }
 }
 
-/// ID of the job that a launch submitted. For managed jobs SkyPilot returns a list of IDs,
-/// since one launch may submit several; the first one is taken.
+/// ID of the job that a launch submitted, the first of several.
 pub fn job_id(value: &Value) -> Option<u64> {
-    let id = value.get("job_id")?;
-    id.as_u64().or_else(|| id.get(0)?.as_u64())
+    job_ids(value).next()
+}
+
+/// IDs of the jobs that a launch submitted. For managed jobs SkyPilot returns a list, since one
+/// launch may submit several.
+pub fn job_ids(value: &Value) -> impl Iterator<Item = u64> {
+    let id = value.get("job_id");
+    let listed = id.and_then(Value::as_array).into_iter().flatten();
+    id.and_then(Value::as_u64).into_iter().chain(listed.filter_map(Value::as_u64))
 }
 
 /// Whether a result of `sky check` has an enabled cloud in any workspace: `{"default": {"AWS":

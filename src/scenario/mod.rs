@@ -17,7 +17,9 @@ mod table;
 pub use calls::Body;
 pub(crate) use calls::STATUS;
 pub use calls::shared as shared_calls;
-pub use expect::{Assessment, Circumstances, Condition, Expectation, ExpectedError, Shape, job_id};
+pub use expect::{
+    Assessment, Circumstances, Condition, Expectation, ExpectedError, Shape, job_id, job_ids,
+};
 pub use feature::Feature;
 pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};

@@ -2,8 +2,10 @@
 //!
 //! A `sky` process exits with 0 even when the server failed its requests. The processes of an
 //! iteration therefore run as a SkyPilot user of their own, and after the segment the states of
-//! this user's requests are read from the server.
+//! this user's requests are read from the server. A server that authenticates its clients records
+//! another user, so there the user is read in the requests' bodies.
 
+use std::collections::HashMap;
 use std::process::Stdio;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,9 +18,10 @@ use super::api_iteration;
 use super::cli_judgement::{FinishedProcess, FinishedProcesses, failure_of, judge};
 use super::client_process::prepare;
 use super::engine::{EndCondition, FinishedIteration, IterationId, fail_unfinished};
+use crate::api::RequestRow;
 use crate::credentials::Credentials;
 use crate::record::environment::ClientSettings;
-use crate::record::outcome::{Ended, SegmentOutcome};
+use crate::record::outcome::{Ended, Failure, SegmentOutcome};
 use crate::scenario::{Command, IterationNames};
 
 /// Runs one iteration.
@@ -61,7 +64,7 @@ pub(super) async fn judge_all(
         let rows = if commands.iter().all(|it| it.requests.is_empty()) || processes.is_empty() {
             Ok(Vec::new())
         } else {
-            context.client.list_requests().await
+            requests_of(context, commands, processes).await
         };
         let circumstances = context.environment.circumstances();
         for (number, finished) in processes {
@@ -90,6 +93,39 @@ pub(super) async fn judge_all(
         fail_unfinished(&mut segments[*number], 1, [finished.duration].into_iter());
     }
     (segments, Ended::TimedOut)
+}
+
+/// Requests on the server, those of the processes with their users.
+async fn requests_of(
+    context: &ScenarioContext,
+    commands: &[Command],
+    processes: &[(usize, FinishedIteration<FinishedProcesses>)],
+) -> Result<Vec<RequestRow>, Failure> {
+    let mut rows = context.client.list_requests().await?;
+    let has_requests = |(_, finished): &(usize, FinishedIteration<FinishedProcesses>)| {
+        rows.iter().any(|row| row.user_id == finished.iteration.user_id)
+    };
+    if processes.iter().all(has_requests) {
+        return Ok(rows);
+    }
+    // Of any other request, judging needs only one that did not succeed.
+    let is_judged = |row: &&RequestRow| {
+        let is_named =
+            |it: &Command| it.requests.iter().flat_map(|it| *it).any(|it| *it == row.name);
+        row.status != "SUCCEEDED" || commands.iter().any(is_named)
+    };
+    let run = context.run.id();
+    let candidates = rows.iter().filter(|row| row.may_be_sent_by(&run));
+    let ids: Vec<&str> = candidates.filter(is_judged).map(|row| row.request_id.as_str()).collect();
+    let sent = context.client.sent_requests(&ids).await?;
+    let mut users: HashMap<String, String> =
+        sent.into_iter().map(|sent| (sent.request_id, sent.user_id)).collect();
+    for row in &mut rows {
+        if let Some(user_id) = users.remove(&row.request_id) {
+            row.user_id = user_id;
+        }
+    }
+    Ok(rows)
 }
 
 /// Waits until judging must end. Without a deadline, judging would wait forever for a request

@@ -19,6 +19,7 @@ pub(super) fn prepare(
         .envs(settings.variables.iter().map(|(name, value)| (name, value)))
         // After the variables of the settings, which these replace.
         .env(env::USER_ID, user_id)
+        .env(env::SENT_USER, user_id)
         .envs(endpoint_with_login(settings, credentials));
 }
 

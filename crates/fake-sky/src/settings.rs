@@ -30,6 +30,7 @@
 //! | `FAKE_SKY_TOKEN` | service-account token: calls without it get HTTP 401 (none) |
 //! | `FAKE_SKY_COOKIE` | `name=value`: calls without this cookie get HTTP 401 (none) |
 //! | `FAKE_SKY_BASIC_AUTH` | `user:password`: calls without these credentials get HTTP 401 (none) |
+//! | `FAKE_SKY_LOGIN_USER` | user ID that the server records for every request, as for a login, instead of the client's (none) |
 //! | `FAKE_SKY_UNAVAILABLE` | `/status:3`: these calls of the path get HTTP 503 |
 //! | `FAKE_SKY_RESET` | likewise: the connection closes without a response |
 //! | `FAKE_SKY_CUT` | likewise: the connection closes after the first chunk of the response |
@@ -97,6 +98,7 @@ pub struct Settings {
     pub basic_auth: Option<String>,
     pub token: Option<String>,
     pub cookie: Option<String>,
+    pub login_user: Option<String>,
     pub unavailable: Faults,
     pub reset: Faults,
     pub cut: Faults,
@@ -153,6 +155,7 @@ impl Default for Settings {
             basic_auth: None,
             token: None,
             cookie: None,
+            login_user: None,
             unavailable: Faults::default(),
             reset: Faults::default(),
             cut: Faults::default(),
@@ -231,6 +234,7 @@ impl Settings {
             "BASIC_AUTH" => self.basic_auth = Some(value.to_owned()),
             "TOKEN" => self.token = Some(value.to_owned()),
             "COOKIE" => self.cookie = Some(value.to_owned()),
+            "LOGIN_USER" => self.login_user = Some(value.to_owned()),
             "UNAVAILABLE" => self.unavailable = value.parse()?,
             "RESET" => self.reset = value.parse()?,
             "CUT" => self.cut = value.parse()?,

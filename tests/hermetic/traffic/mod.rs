@@ -13,6 +13,7 @@ mod expected_errors;
 mod held;
 mod launching;
 mod limits;
+mod logins;
 mod mixes;
 mod probe;
 mod responses;

@@ -18,7 +18,7 @@ use super::launching::{LIMIT, server, set_up_test, tear_down};
 use super::test_run::{counts, kinds, wait_until};
 
 /// Run of a script by two users, with `sky` on its search path.
-fn test_of(server: &FakeServer, folder: &Path, script: &str) -> anyhow::Result<TestRun> {
+pub(super) fn test_of(server: &FakeServer, folder: &Path, script: &str) -> anyhow::Result<TestRun> {
     let path = folder.join("script.sh");
     fs::write(&path, script)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;

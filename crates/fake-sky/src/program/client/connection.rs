@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use fake_sky::{COMMIT, DEFAULT_USER_ID, VERSION, http};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::program::local_port::local_port;
@@ -156,11 +156,7 @@ impl<'a> Connection<'a> {
 
     fn body(&self, fields: &Value) -> Value {
         let mut body = json!({
-            "env_vars": {
-                "SKYPILOT_USER_ID": user_id(),
-                "SKYPILOT_USER": role::read("SKYPILOT_USER").unwrap_or_else(|| "root".to_owned()),
-                "SKYPILOT_USAGE_RUN_ID": Uuid::new_v4().to_string(),
-            },
+            "env_vars": variables(),
             "entrypoint": format!("sky.client.cli.command.{}", self.command.replace(' ', "_")),
             "entrypoint_command": format!("sky {}", self.command),
             "using_remote_api_server": false,
@@ -229,6 +225,22 @@ fn reachable_endpoint() -> anyhow::Result<String> {
         )
     })?;
     Ok(endpoint)
+}
+
+/// Variables of this process that are sent with a request, as SkyPilot's client does.
+fn variables() -> Map<String, Value> {
+    let is_sent =
+        |name: &str| name.starts_with("SKYPILOT_") && !name.starts_with("SKYPILOT_SERVER_");
+    let own = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut variables: Map<String, Value> =
+        own.filter(|(name, _)| is_sent(name)).map(|(name, value)| (name, value.into())).collect();
+    let user = role::read("SKYPILOT_USER").unwrap_or_else(|| "root".to_owned());
+    variables.insert("SKYPILOT_USER_ID".to_owned(), user_id().into());
+    variables.insert("SKYPILOT_USER".to_owned(), user.into());
+    let run = Uuid::new_v4().to_string();
+    variables.insert("SKYPILOT_USAGE_RUN_ID".to_owned(), run.into());
+    variables
 }
 
 fn user_id() -> String {

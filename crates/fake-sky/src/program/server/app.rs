@@ -111,6 +111,11 @@ impl App {
         *count
     }
 
+    /// User for whom a call counts: that of the login, or else the user in the call.
+    pub(crate) fn user_or_login<'a>(&'a self, user: &'a str) -> &'a str {
+        self.settings.login_user.as_deref().unwrap_or(user)
+    }
+
     /// Counts a submission, and returns its number among those of the name, from 1.
     pub(crate) fn count(&self, name: &'static str) -> u64 {
         let mut submitted = self.submitted.lock().unwrap_or_else(PoisonError::into_inner);

@@ -119,6 +119,16 @@ impl Requests {
         shown.into_iter().map(|request| request.row(fields)).collect()
     }
 
+    /// Complete rows of `/api/status` for the requests whose ids begin with these prefixes.
+    pub(crate) fn rows_of(&self, prefixes: &[String]) -> Vec<Value> {
+        let requests = self.lock();
+        let of_prefix = |prefix: &String| {
+            let matching = requests.values().filter(|request| request.id.starts_with(prefix));
+            matching.map(|request| request.row(&[])).collect::<Vec<_>>()
+        };
+        prefixes.iter().flat_map(of_prefix).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Request>> {
         // A panic in one handler must not make all others fail.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -10,13 +10,19 @@ use super::endpoints::Endpoint;
 use super::replies::{detail, missing, traceback};
 use super::work::Work;
 
+/// Name of the login's user.
+const LOGIN_NAME: &str = "login";
+
 /// Validated submission, or the error response.
 pub(crate) fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<Work, Box<Response>> {
     let body = object(body)?;
     if let Some(field) = endpoint.required.iter().find(|field| !body.contains_key(**field)) {
         return Err(missing("body", field).into());
     }
-    let body = Value::Object(body);
+    let mut body = Value::Object(body);
+    if let Some(user) = &app.settings.login_user {
+        record_login(&mut body, user);
+    }
     if let Some(blob) = body["file_mounts_blob_id"].as_str()
         && !app.uploads.has(body["env_vars"]["SKYPILOT_USER_ID"].as_str().unwrap_or_default(), blob)
     {
@@ -36,6 +42,15 @@ pub(crate) fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<Wor
         return Err(traceback("sqlite3.OperationalError: database is locked").into());
     }
     Ok(Work { name: endpoint.name, count, body })
+}
+
+/// Replaces the user in a body by that of the login. As in SkyPilot, the other variables of the
+/// client stay.
+fn record_login(body: &mut Value, user: &str) {
+    if let Some(variables) = body.get_mut("env_vars").and_then(Value::as_object_mut) {
+        variables.insert("SKYPILOT_USER_ID".to_owned(), user.into());
+        variables.insert("SKYPILOT_USER".to_owned(), LOGIN_NAME.into());
+    }
 }
 
 /// Fields of a JSON body, or FastAPI's error response if it is no object.

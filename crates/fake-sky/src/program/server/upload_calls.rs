@@ -25,7 +25,7 @@ pub(crate) async fn exists(State(app): State<Arc<App>>, RawQuery(query): RawQuer
     if !is_id(blob) {
         return detail(StatusCode::BAD_REQUEST, format!("Invalid blob_id: {blob}"));
     }
-    json_text(StatusCode::OK, &json!({"exists": app.uploads.has(user, blob)}))
+    json_text(StatusCode::OK, &json!({"exists": app.uploads.has(app.user_or_login(user), blob)}))
 }
 
 /// Handles `/upload_v2`: receives a part of a blob, which must be a part of a zip file.
@@ -51,7 +51,7 @@ pub(crate) async fn receive(
         return detail(StatusCode::BAD_REQUEST, "Invalid zip file: File is not a zip file");
     }
     log::info("server.py:2010", &format!("Uploaded chunk: {blob}, {} bytes", body.len()));
-    let missing = app.uploads.add(user, blob, part, parts);
+    let missing = app.uploads.add(app.user_or_login(user), blob, part, parts);
     let status = if missing.is_empty() { "completed" } else { "uploading" };
     let missing = (!missing.is_empty()).then_some(missing);
     json_text(StatusCode::OK, &json!({"status": status, "missing_chunks": missing}))
