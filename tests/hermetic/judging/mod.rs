@@ -13,6 +13,7 @@ mod for_ci;
 mod held;
 pub(crate) mod hour;
 mod losses;
+mod next_arguments;
 mod next_shapes;
 mod next_steps;
 mod page_tables;
