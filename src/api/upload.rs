@@ -32,14 +32,15 @@ struct Receipt {
 }
 
 impl ApiClient {
-    /// Uploads a zip file under an ID, unless the server has it already. Returns the number of
-    /// retries.
+    /// Uploads a zip file under an ID, unless the server has it already. Calls `on_retry` before
+    /// each further try.
     pub(crate) async fn upload(
         &self,
         step: &str,
         blob_id: &str,
         zip: &'static [u8],
-    ) -> Result<u64, Failure> {
+        mut on_retry: impl FnMut(),
+    ) -> Result<(), Failure> {
         let mut question = self.address("/upload_v2/blob");
         let size = zip.len().to_string();
         question.query_pairs_mut().extend_pairs([
@@ -50,29 +51,30 @@ impl ApiClient {
         let response = self.execute(step, self.http.get(question), None).await?.expect_ok(step)?;
         let known: Existence = parsed(step, &response.body)?;
         if known.exists {
-            return Ok(0);
+            return Ok(());
         }
         let total = zip.len().div_ceil(CHUNK);
-        let (mut retries, mut is_complete) = (0, false);
+        let mut is_complete = false;
         for (index, chunk) in zip.chunks(CHUNK).enumerate() {
-            let (status, more) = self.upload_chunk(step, blob_id, chunk, (index, total)).await?;
-            retries += more;
+            let number = (index, total);
+            let status = self.upload_chunk(step, blob_id, chunk, number, &mut on_retry).await?;
             is_complete |= status == "completed";
         }
         match is_complete {
-            true => Ok(retries),
+            true => Ok(()),
             false => Err(unexpected_response(step, 200, "upload not completed".to_owned())),
         }
     }
 
-    /// Uploads a chunk, and returns the server's status of the upload with the number of retries.
+    /// Uploads a chunk, and returns the server's status of the upload.
     async fn upload_chunk(
         &self,
         step: &str,
         blob_id: &str,
         chunk: &'static [u8],
         (index, total): (usize, usize),
-    ) -> Result<(String, u64), Failure> {
+        on_retry: &mut impl FnMut(),
+    ) -> Result<String, Failure> {
         let mut address = self.address("/upload_v2");
         let (index, total) = (index.to_string(), total.to_string());
         address.query_pairs_mut().extend_pairs([
@@ -81,7 +83,7 @@ impl ApiClient {
             ("chunk_index", &index),
             ("total_chunks", &total),
         ]);
-        let mut retries = 0;
+        let mut attempts = 1;
         loop {
             let request = self.http.post(address.clone());
             let request = request.header("content-type", "application/octet-stream").body(chunk);
@@ -89,12 +91,13 @@ impl ApiClient {
             let response = self.execute(step, request, Some(limit)).await?;
             if response.status == 200 {
                 let receipt: Receipt = parsed(step, &response.body)?;
-                return Ok((receipt.status, retries));
+                return Ok(receipt.status);
             }
-            if retries + 1 == MAX_ATTEMPTS {
-                return response.expect_ok(step).map(|_| (String::new(), retries));
+            if attempts == MAX_ATTEMPTS {
+                return response.expect_ok(step).map(|_| String::new());
             }
-            retries += 1;
+            attempts += 1;
+            on_retry();
             let pause = if response.status == 503 { 10 } else { 1 };
             tokio::time::sleep(Duration::from_secs(pause)).await;
         }

@@ -180,10 +180,11 @@ impl User {
     async fn upload(&mut self) -> Result<(), Failure> {
         let start = Instant::now();
         let (archive, blob_id) = (archive::zipped(), self.names.blob_id());
-        let uploaded = self.client.upload("upload", &blob_id, archive).await;
+        let mut retries = 0;
+        let uploaded = self.client.upload("upload", &blob_id, archive, || retries += 1).await;
         self.iteration.step("upload", start.elapsed());
-        self.iteration.add_retries(uploaded?);
-        Ok(())
+        self.iteration.add_retries(retries);
+        uploaded
     }
 
     /// Asks for a cluster's status until the status is `wanted`; without limit, since a scenario has

@@ -127,3 +127,14 @@ async fn an_upload_is_retried_as_the_sdk_does() -> anyhow::Result<()> {
     assert_eq!(segment.retries, 1, "the second upload was sent again");
     Ok(())
 }
+
+#[tokio::test]
+async fn retries_of_an_upload_that_fails_are_counted() -> anyhow::Result<()> {
+    let server = server("slurm", &[("FAKE_SKY_UNAVAILABLE", "/upload_v2:1")])?;
+    let test = TestRun::of(&server, &[ScenarioId::ApiSession])?.on(&["slurm"]).users(1, 1);
+    let segment = test.run().await?.segments.remove(0);
+    assert_eq!(counts(&segment), (0, 0, 1));
+    assert_eq!(segment.tally.kinds()[0].example.step, "upload");
+    assert_eq!(segment.retries, 2, "three attempts");
+    Ok(())
+}
