@@ -19,6 +19,7 @@ mod metrics;
 mod profile;
 mod recording;
 mod scenarios;
+mod series;
 mod server_profile;
 mod server_view;
 mod snapshots;
@@ -45,6 +46,7 @@ pub use memory::{ClassMemory, MemoryReport};
 pub use metrics::{Absence, Measured};
 pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{ScenarioReport, ScenarioState, SegmentReport, Start, Stats, state};
+pub use series::{Point, RunSeries, Source, Unit};
 pub use server_view::{
     EventLoopLag, HttpView, MetricsWindow, RequestView, ServerDurations, ServerProcess, ServerView,
 };

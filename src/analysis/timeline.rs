@@ -152,26 +152,42 @@ fn total(samples: &[&Sample], chunks: &Chunks) -> Line {
 
 /// CPU and memory of the machine; `None` without a reading.
 fn of_machine(samples: &[&Sample], max_gap: Duration) -> Option<[TimeSeries; 2]> {
+    let series = |quantity, of| of_readings(samples, max_gap, quantity, of);
+    Some([
+        series(Quantity::Cpu, |system| f64::from(system.cpu_percent))?,
+        series(Quantity::MachineMemory, |system| as_gib(system.memory_used))?,
+    ])
+}
+
+/// Available memory of the machine, in GiB, which has no chart; `None` without a reading.
+pub(super) fn available_memory(evidence: &Evidence) -> Option<TimeSeries> {
+    evidence.recording().header()?;
+    let samples: Vec<&Sample> = evidence.samples().collect();
+    let max_gap = evidence.plan.validity.profiler_gap;
+    let of = |system: SystemSample| as_gib(system.memory_available);
+    of_readings(&samples, max_gap, Quantity::MachineMemory, of)
+}
+
+/// Figure of the machine over time; `None` without a reading.
+fn of_readings(
+    samples: &[&Sample],
+    max_gap: Duration,
+    quantity: Quantity,
+    of: fn(SystemSample) -> f64,
+) -> Option<TimeSeries> {
     let readings: Vec<(Timestamp, SystemSample)> =
         samples.iter().filter_map(|sample| Some((sample.at, sample.system?))).collect();
     let times: Vec<Timestamp> = readings.iter().map(|(at, _)| *at).collect();
     // The machine is read with some of the samples only: at a long sampling interval, normal
     // times between two readings exceed `profiler-gap`.
     let chunks = Chunks::of(&times, max_gap.max(twice_the_median(&times)));
-    let series = |quantity: Quantity, of: fn(SystemSample) -> f64| {
-        let value = |index: usize| Some(quantity.rounded(of(readings[index].1)));
-        TimeSeries {
-            quantity,
-            times: chunks.times(&times),
-            samples_each: chunks.samples_each(),
-            lines: vec![Line { subject: Subject::Machine, values: chunks.values(value) }],
-        }
-    };
-    let both = [
-        series(Quantity::Cpu, |system| f64::from(system.cpu_percent)),
-        series(Quantity::MachineMemory, |system| as_gib(system.memory_used)),
-    ];
-    (!readings.is_empty()).then_some(both)
+    let value = |index: usize| Some(quantity.rounded(of(readings[index].1)));
+    (!readings.is_empty()).then(|| TimeSeries {
+        quantity,
+        times: chunks.times(&times),
+        samples_each: chunks.samples_each(),
+        lines: vec![Line { subject: Subject::Machine, values: chunks.values(value) }],
+    })
 }
 
 /// Twice the median time between two readings, above which a time without one is a gap.

@@ -197,6 +197,11 @@ impl RunDir {
         self.path.join("junit.xml")
     }
 
+    /// Path of the series with this extension.
+    pub fn series(&self, extension: &str) -> PathBuf {
+        self.path.join("series").with_extension(extension)
+    }
+
     /// Path of the HTML report.
     pub fn report_html(&self) -> PathBuf {
         self.path.join("report.html")

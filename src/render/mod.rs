@@ -1,7 +1,7 @@
 //! Renderers of a finished report. They compute no results.
 //!
 //! [`text`] is for a terminal, [`html`] for a browser, [`markdown`] for a pull request, [`junit`]
-//! and [`github`] for CI. [`next_step`] is the command that text and HTML suggest.
+//! and [`github`] for CI, [`series`] for other tools. [`next_step`] is the command that text and HTML suggest.
 
 mod format;
 pub mod github;
@@ -9,6 +9,7 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 mod next_step;
+pub mod series;
 pub mod table;
 mod tables;
 pub mod text;

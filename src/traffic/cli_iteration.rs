@@ -74,7 +74,11 @@ pub(super) async fn judge_all(
                 Some(down) => iteration.followed_by(down.clone()),
                 None => iteration,
             };
-            iteration.add_to(&mut segments[*number], finished.duration);
+            let (at, duration) =
+                (context.timeline.at(finished.ended.into_std()), finished.duration);
+            context.activity.add(at, Some(duration), &mut segments[*number], |segment| {
+                iteration.add_to(segment, duration);
+            });
             // Counts in the order of `processes`, so that all from this index on are not judged yet.
             judged += 1;
         }
@@ -90,7 +94,10 @@ pub(super) async fn judge_all(
         return (segments, Ended::Stopped);
     }
     for (number, finished) in &processes[judged..] {
-        fail_unfinished(&mut segments[*number], 1, [finished.duration].into_iter());
+        let (at, duration) = (context.timeline.at(finished.ended.into_std()), finished.duration);
+        context.activity.add(at, Some(duration), &mut segments[*number], |segment| {
+            fail_unfinished(segment, 1, [duration].into_iter());
+        });
     }
     (segments, Ended::TimedOut)
 }

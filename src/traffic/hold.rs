@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::breach::BreachWatch;
 use super::engine::{EndCondition, HeldLoad, IterationId, Load, Segments};
-use super::iteration::Iteration;
+use super::iteration::{Iteration, add_to_segment};
 use super::{ScenarioContext, StopSignal, TrafficError};
 use crate::api::{ApiClient, Backoff, LogData, OpenLog};
 use crate::record::outcome::{Ended, Failure, SegmentOutcome, error_type};
@@ -54,6 +54,7 @@ pub(super) async fn run(
         segments: timed.map_or_else(|| Segments::single(0), Segments::of),
         interrupt_after: None,
         watch: watch.clone(),
+        activity: context.activity.clone(),
         measures_lag: true,
     };
     let users = Rc::clone(context);
@@ -86,9 +87,7 @@ pub(super) async fn run(
         // The load ends when all connections are closed.
         std::future::pending::<Infallible>().await
     };
-    let run = load.run(&context.timeline, end, hold, |_, segment, finished| {
-        finished.iteration.add_to(segment, finished.duration);
-    });
+    let run = load.run(&context.timeline, end, hold, add_to_segment);
     let ended = tokio::select! {
         ended = run => ended,
         never = end_of_load => match never {},

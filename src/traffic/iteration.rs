@@ -4,9 +4,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::engine::FinishedIteration;
 use crate::api::unexpected_response;
 use crate::record::outcome::{Failure, SegmentOutcome, Tally};
 use crate::scenario::{Assessment, Circumstances, Expectation, ExpectedError};
+
+/// Adds an iteration that is judged by itself to its segment.
+pub(super) fn add_to_segment(
+    _: usize,
+    segment: &mut SegmentOutcome,
+    finished: FinishedIteration<Iteration>,
+) {
+    finished.iteration.add_to(segment, finished.duration);
+}
 
 /// Result of one iteration.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,7 @@ use super::breach::BreachWatch;
 use super::engine::{
     ClosedLoad, EndCondition, FinishedIteration, IterationId, Load, OpenLoad, Segments, UserPlan,
 };
-use super::iteration::Iteration;
+use super::iteration::add_to_segment;
 use super::reserve::ReservedFiles;
 use super::{
     ScenarioContext, TrafficError, api_iteration, cli_iteration, mixed_iteration, script_iteration,
@@ -59,10 +59,10 @@ async fn burst(
     let offsets = context.plan.start_offsets(context.planned.id, number);
     let users = offsets.into_iter().map(|at| UserPlan::Once { number, at }).collect();
     let segments = Segments::single(u64::from(context.planned.users));
-    let driver = closed(context, users, Pause::default());
+    let (driver, activity) = (closed(context, users, Pause::default()), context.activity.clone());
     with_work(
         context,
-        Load { driver, segments, interrupt_after: None, watch, measures_lag: false },
+        Load { driver, segments, interrupt_after: None, watch, activity, measures_lag: false },
         end,
     )
     .await
@@ -75,7 +75,7 @@ async fn for_a_time(
     end: EndCondition<'_>,
     watch: BreachWatch,
 ) -> (Vec<SegmentOutcome>, Ended) {
-    let segments = Segments::of(timed);
+    let (segments, activity) = (Segments::of(timed), context.activity.clone());
     match &timed.model {
         Model::Users { stages, pause } => {
             let offsets = offsets(context);
@@ -83,7 +83,8 @@ async fn for_a_time(
             let users = windows(context, &Windows::of(stages), &offsets);
             let driver = closed(context, users, *pause);
             let interrupt_after = Some(timed.longest() + last);
-            let load = Load { driver, segments, interrupt_after, watch, measures_lag: true };
+            let load =
+                Load { driver, segments, interrupt_after, watch, activity, measures_lag: true };
             with_work(context, load, end).await
         }
         Model::Arrivals { stages } => {
@@ -93,7 +94,8 @@ async fn for_a_time(
                 until: std::future::pending(),
             };
             let interrupt_after = Some(timed.longest());
-            let load = Load { driver, segments, interrupt_after, watch, measures_lag: false };
+            let load =
+                Load { driver, segments, interrupt_after, watch, activity, measures_lag: false };
             with_work(context, load, end).await
         }
     }
@@ -122,11 +124,6 @@ fn windows(context: &ScenarioContext, windows: &Windows, offsets: &[Duration]) -
 fn closed(context: &ScenarioContext, users: Vec<UserPlan>, pause: Pause) -> ClosedLoad {
     let concurrency = context.planned.concurrency;
     ClosedLoad { users, concurrency, pause, seed: context.seed() }
-}
-
-/// Adds an iteration that is judged by itself to its segment.
-fn add_to_segment(_: usize, segment: &mut SegmentOutcome, finished: FinishedIteration<Iteration>) {
-    finished.iteration.add_to(segment, finished.duration);
 }
 
 /// Runs a load whose iterations do the scenario's work.

@@ -5,6 +5,7 @@
 //! finished before the last one has started. A scenario writes its outcome to the run
 //! directory, and is judged later from this file.
 
+mod activity;
 mod api_iteration;
 mod archive;
 mod barrier;
@@ -45,6 +46,7 @@ use crate::record::{RecordError, RunDir, Version, read, write_json};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
 use crate::usage::Usage;
+use activity::ActivityLog;
 use archive::Workdir;
 use barrier::Barrier;
 pub use barrier::has_ended;
@@ -106,6 +108,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         segments,
         ended,
         cost: overhead(),
+        activity: context.activity.finish(),
     };
     // Messages of the server may repeat the credentials.
     outcome.hide(&context.credentials);
@@ -139,6 +142,7 @@ struct ScenarioContext {
     credentials: Credentials,
     barrier: Barrier,
     timeline: Timeline,
+    activity: ActivityLog,
     /// Working directory of sessions that `sky` processes send; `None` for other scenarios.
     workdir: Option<Workdir>,
     /// Number of SkyPilot users so far.
@@ -172,6 +176,7 @@ impl ScenarioContext {
             credentials,
             barrier: Barrier::of(run, plan),
             timeline: Timeline::start(),
+            activity: ActivityLog::of(plan),
             users: Cell::new(0),
         })
     }

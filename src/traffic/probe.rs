@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::breach::BreachWatch;
 use super::engine::{EndCondition, Load, OpenLoad, Segments};
-use super::iteration::Iteration;
+use super::iteration::{Iteration, add_to_segment};
 use super::{ScenarioContext, StopSignal, TrafficError};
 use crate::api::HealthPolicy;
 use crate::record::outcome::{Ended, SegmentOutcome};
@@ -49,6 +49,7 @@ pub(super) async fn run(
         segments: Segments::single(0),
         interrupt_after: None,
         watch: watch.clone(),
+        activity: context.activity.clone(),
         measures_lag: false,
     };
     let client = Arc::clone(&context.client);
@@ -62,9 +63,7 @@ pub(super) async fn run(
             iteration
         }
     };
-    let run = load.run(&context.timeline, end, send, |_, segment, finished| {
-        finished.iteration.add_to(segment, finished.duration);
-    });
+    let run = load.run(&context.timeline, end, send, add_to_segment);
     let ended = run.await;
     watch.finish()?;
     Ok(ended)

@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use rstest::rstest;
-use skyload::analysis::{Evidence, ProfileEvidence, ProfileReport, Report, Verdict};
+use skyload::analysis::{
+    Evidence, ProfileEvidence, ProfileReport, Report, RunSeries, Source, Verdict,
+};
 use skyload::class::ProcessClass;
 use skyload::plan::LoadPlan;
 use skyload::record::profile::Phase;
@@ -38,6 +40,15 @@ fn a_run_of_format_2_is_judged_as_its_own_build_judged_it(
     // The run was copied under another name, and messages of findings may be improved.
     let now = Report { run: then.run.clone(), name: then.name.clone(), ..without_texts(now) };
     assert_eq!(now, without_texts(then));
+}
+
+#[test]
+fn a_run_of_format_2_has_the_series_that_its_files_have() {
+    let evidence = Evidence::read(&run("passed")).expect("the run can be read");
+    let series = RunSeries::of(&evidence);
+    let of = |source: Source| series.points().filter(|point| point.source == source).count();
+    assert!(of(Source::Profile) > 0 && of(Source::Machine) > 0);
+    assert_eq!(of(Source::Scenario), 0, "format 2 has no activity over time");
 }
 
 /// Report without the messages of its findings, and without the fields that format 2 lacks.

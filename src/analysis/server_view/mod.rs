@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 pub use durations::ServerDurations;
 pub use processes::ServerProcess;
+pub(super) use processes::memory_by_class;
 pub use window::MetricsWindow;
+pub(super) use window::time_of;
 
 use super::Evidence;
 use super::memory::ClassMemory;
@@ -121,8 +123,7 @@ impl ServerView {
 /// Server's view of a run; `None` if the plan does not read the server's metrics.
 pub(super) fn assemble(evidence: &Evidence) -> Option<ServerView> {
     evidence.plan.server_metrics.as_ref()?;
-    let snapshots: Vec<&MetricsSnapshot> =
-        evidence.server_metrics.iter().filter_map(of_snapshot).collect();
+    let snapshots: Vec<&MetricsSnapshot> = snapshots(evidence).collect();
     let failures = || evidence.server_metrics.iter().filter_map(of_failure);
     let window = Snapshots::of(evidence, &snapshots);
     let clients = client_steps(evidence);
@@ -168,6 +169,11 @@ pub(super) fn assemble(evidence: &Evidence) -> Option<ServerView> {
         classes: processes::classes(&snapshots),
         absent: absent.map(|(metric, _)| metric.to_owned()).collect(),
     })
+}
+
+/// Snapshots of the server's metrics, in their order.
+pub(super) fn snapshots(evidence: &Evidence) -> impl Iterator<Item = &MetricsSnapshot> {
+    evidence.server_metrics.iter().filter_map(of_snapshot)
 }
 
 fn of_snapshot(line: &MetricsLine) -> Option<&MetricsSnapshot> {

@@ -101,6 +101,33 @@ fn readings(snapshots: &[&MetricsSnapshot]) -> BTreeMap<(u32, ProcessClass), Vec
     readings
 }
 
+/// Memory of the processes of one class in a snapshot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::analysis) struct GaugedMemory {
+    /// Number of processes.
+    pub(in crate::analysis) processes: u32,
+    /// Sum of resident memory.
+    pub(in crate::analysis) sum: ByteSize,
+    /// Resident memory of the largest process.
+    pub(in crate::analysis) largest: ByteSize,
+}
+
+/// Memory of a snapshot by class; a class without processes is left out.
+pub(in crate::analysis) fn memory_by_class(
+    snapshot: &MetricsSnapshot,
+) -> BTreeMap<ProcessClass, GaugedMemory> {
+    let mut by_class: BTreeMap<ProcessClass, GaugedMemory> = BTreeMap::new();
+    for gauge in &snapshot.rss {
+        if let Some(class) = class_of(gauge, snapshot) {
+            let memory = by_class.entry(class).or_default();
+            memory.processes = memory.processes.saturating_add(1);
+            memory.sum = [memory.sum, gauge.rss].into_iter().sum();
+            memory.largest = memory.largest.max(gauge.rss);
+        }
+    }
+    by_class
+}
+
 fn of_class(
     snapshot: &MetricsSnapshot,
     class: ProcessClass,

@@ -37,22 +37,16 @@ impl<'a> Snapshots<'a> {
     /// Window from the last snapshot before the load to the first one after it.
     pub(super) fn of(evidence: &Evidence, all: &'a [&'a MetricsSnapshot]) -> Self {
         let load = Load::of(evidence);
-        let made = |one: &MetricsSnapshot| match one.made {
-            Some(made) if evidence.plan.is_remote() => {
-                evidence.clock_offset().map(|offset| offset.to_local(made))
-            }
-            // Without the time of the server, that of the response: the snapshot was made for it.
-            made => Some(made.unwrap_or(one.at)),
-        };
         let before = all.iter().rposition(|one| load.began.is_some_and(|began| one.at <= began));
         // Counters of a server that was not restarted have a past.
         let before = before.or((evidence.plan.is_remote() && !all.is_empty()).then_some(0));
         let rest = &all[before.map_or(0, |before| before + 1)..];
-        let is_after =
-            |one: &&MetricsSnapshot| load.ended.is_some_and(|ended| made(one) >= Some(ended));
+        let is_after = |one: &&MetricsSnapshot| {
+            load.ended.is_some_and(|ended| time_made(evidence, one) >= Some(ended))
+        };
         let after = rest.iter().position(is_after);
         let rest = after.map_or(rest, |after| &rest[..=after]);
-        let time = |one: &MetricsSnapshot| made(one).unwrap_or(one.at);
+        let time = |one: &MetricsSnapshot| time_of(evidence, one);
         let base = before.and_then(|before| all.get(before)).copied();
         let window = rest.last().map(|last| MetricsWindow {
             began: base.map(time),
@@ -96,6 +90,23 @@ impl<'a> Snapshots<'a> {
         }
         ServerDurations::of(increase)
     }
+}
+
+/// Time at which the server made a snapshot, by the local clock; `None` if the server's clock was
+/// not compared.
+fn time_made(evidence: &Evidence, one: &MetricsSnapshot) -> Option<Timestamp> {
+    match one.made {
+        Some(made) if evidence.plan.is_remote() => {
+            evidence.clock_offset().map(|offset| offset.to_local(made))
+        }
+        // Without the time of the server, that of the response: the snapshot was made for it.
+        made => Some(made.unwrap_or(one.at)),
+    }
+}
+
+/// Time of a snapshot by the local clock, that of the response if no other is known.
+pub(in crate::analysis) fn time_of(evidence: &Evidence, one: &MetricsSnapshot) -> Timestamp {
+    time_made(evidence, one).unwrap_or(one.at)
 }
 
 /// Beginning and end of the load, `None` for those that did not take place.

@@ -4,6 +4,7 @@
 //! scenario has its figures too. A missing file means that the process exited without a result,
 //! and makes the run inconclusive.
 
+mod activity;
 mod client_fault;
 pub mod error_type;
 mod failure;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use activity::{Activity, ActivityWindow, WindowLatency};
 pub use client_fault::ClientFault;
 pub use failure::{Failure, FailureTally, Tally};
 pub(crate) use figures::throughput;
@@ -46,6 +48,9 @@ pub struct ScenarioOutcome {
     pub ended: Ended,
     /// Overhead of the scenario's process and its children.
     pub cost: LoadGeneratorOverhead,
+    /// Activity over time; `None` without any, and in runs of builds that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
 }
 
 impl Document for ScenarioOutcome {

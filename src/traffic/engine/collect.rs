@@ -12,6 +12,7 @@ use crate::clock::Timeline;
 use crate::record::outcome::{
     ClientFault, Ended, Failure, SegmentKind, SegmentOutcome, error_type,
 };
+use crate::traffic::activity::ActivityLog;
 use crate::traffic::breach::{self, BreachWatch};
 
 /// Interval of the timer whose delay is measured.
@@ -23,6 +24,7 @@ pub(super) struct Collector<'a, R> {
     pub(super) outcomes: Vec<SegmentOutcome>,
     pub(super) active: ActiveIterations,
     pub(super) watch: BreachWatch,
+    pub(super) activity: ActivityLog,
     /// Whether the delay of a timer is recorded as send lateness: users of a closed loop start when
     /// they can, so that their own starts show no delay.
     pub(super) measures_lag: bool,
@@ -62,7 +64,10 @@ impl<R> Collector<'_, R> {
                 () = tokio::time::sleep_until(end.limit) => {
                     for (number, unfinished) in unfinished.into_iter().enumerate() {
                         let elapsed = self.active.elapsed(number).into_iter();
-                        fail_unfinished(&mut self.outcomes[number], unfinished, elapsed);
+                        let (now, segment) = (self.timeline.now(), &mut self.outcomes[number]);
+                        self.activity.add(now, None, segment, |segment| {
+                            fail_unfinished(segment, unfinished, elapsed);
+                        });
                     }
                     break Ended::TimedOut;
                 }
@@ -117,18 +122,30 @@ impl<R> Collector<'_, R> {
             }
             Message::Started(number, lateness) => {
                 self.outcomes[number].send_lateness.record(lateness);
+                self.activity.start(self.timeline.now());
             }
             Message::Dropped(number) => {
                 let segment = &mut self.outcomes[number];
                 segment.dropped = segment.dropped.map(|dropped| dropped + 1);
                 unfinished[number] -= 1;
+                self.activity.drop_arrival(self.timeline.now());
             }
             Message::Finished(number, result) => {
                 let segment = &mut self.outcomes[number];
                 unfinished[number] -= 1;
                 match result {
-                    Ok(finished) => (self.record)(number, segment, finished),
-                    Err(error) => record_panic(segment, &error),
+                    Ok(finished) => {
+                        let at = self.timeline.at(finished.ended.into_std());
+                        self.activity.end(at);
+                        let (duration, record) = (finished.duration, &mut self.record);
+                        self.activity.add(at, Some(duration), segment, |segment| {
+                            record(number, segment, finished);
+                        });
+                    }
+                    Err(error) => {
+                        self.activity.end(self.timeline.now());
+                        record_panic(segment, &error);
+                    }
                 }
             }
         }

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, LocalSet};
 use tokio::time::Instant;
 
+use super::activity::ActivityLog;
 use super::breach::BreachWatch;
 use super::stop::StopSignal;
 use active::ActiveIterations;
@@ -66,6 +67,8 @@ pub(super) struct FinishedIteration<T> {
     pub(super) iteration: T,
     /// Time from the scheduled start to the end.
     pub(super) duration: Duration,
+    /// Time of the end.
+    pub(super) ended: Instant,
 }
 
 /// Message from a driver to the collector. The number is that of a segment.
@@ -111,8 +114,11 @@ impl<T: 'static> Reporter<T> {
         // In a task of its own, so that a panic does not end the user.
         let result = tokio::task::spawn_local(iteration).await;
         drop(guard);
-        let finished =
-            result.map(|iteration| FinishedIteration { iteration, duration: scheduled.elapsed() });
+        let finished = result.map(|iteration| FinishedIteration {
+            iteration,
+            duration: scheduled.elapsed(),
+            ended: Instant::now(),
+        });
         self.send(Message::Finished(segment, finished));
     }
 }
@@ -136,6 +142,7 @@ pub(super) struct Load<D> {
     /// Time after the start at which active iterations are interrupted; `None` to wait for all.
     pub(super) interrupt_after: Option<Duration>,
     pub(super) watch: BreachWatch,
+    pub(super) activity: ActivityLog,
     /// Whether the load generator's own delay is measured by a timer, too.
     pub(super) measures_lag: bool,
 }
@@ -155,8 +162,9 @@ impl<D: Driver> Load<D> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let active = ActiveIterations::default();
         let reporter = Reporter { sender, active: active.clone() };
-        let Self { watch, measures_lag, .. } = self;
-        let collector = Collector { timeline, outcomes, active, watch, measures_lag, record };
+        let Self { watch, activity, measures_lag, .. } = self;
+        let collector =
+            Collector { timeline, outcomes, active, watch, activity, measures_lag, record };
         let interrupt = self.interrupt_after.map(|time| start + time);
         // Dropped at the end, and all tasks with it that still run.
         let local = LocalSet::new();

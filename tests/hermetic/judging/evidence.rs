@@ -297,5 +297,6 @@ fn outcome(planned: &PlannedScenario) -> ScenarioOutcome {
         segments: segments.unwrap_or_else(|| vec![segment.clone()]),
         ended: Ended::Finished,
         cost: LoadGeneratorOverhead::default(),
+        activity: None,
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod page_texts;
 pub(crate) mod pages;
 mod profiles;
 mod recommending;
+mod series;
 mod server_profiles;
 pub(crate) mod server_views;
 mod shapes;

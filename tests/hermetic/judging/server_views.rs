@@ -58,7 +58,7 @@ pub(crate) fn metrics() -> Vec<MetricsLine> {
 }
 
 /// Good run on a server whose metrics were read.
-fn measured() -> Evidence {
+pub(crate) fn measured() -> Evidence {
     let mut run = good_run(&LoadRequest { metrics: true, ..four_users() });
     run.server_metrics = metrics();
     run

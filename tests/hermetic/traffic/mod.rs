@@ -5,6 +5,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod activity;
 mod barrier;
 mod cli;
 mod clouds;

@@ -11,7 +11,7 @@ use super::TestRun;
 use super::test_run::{ENDLESS, counts, kinds};
 
 /// Load in these stages.
-fn timed(stages: &str, pause: &str) -> Timed {
+pub(super) fn timed(stages: &str, pause: &str) -> Timed {
     let model = match stages.parse().expect("stages") {
         StageList::Users(stages) => {
             Model::Users { stages, pause: pause.parse::<Pause>().expect("a pause") }
@@ -23,7 +23,7 @@ fn timed(stages: &str, pause: &str) -> Timed {
 
 impl TestRun {
     /// Changes the shape of each scenario, and the most users at a time.
-    fn shaped(self, timed: Timed, users: u32) -> Self {
+    pub(super) fn shaped(self, timed: Timed, users: u32) -> Self {
         let shape = LoadShape::Timed(timed);
         self.users(users, users).with_plan(|plan| {
             plan.scenarios.iter_mut().for_each(|planned| planned.shape = shape.clone());

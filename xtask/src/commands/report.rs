@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use host::print;
 use host::workspace::Workspace;
-use skyload::analysis::{ChartData, Evidence, ProfileEvidence, ProfileReport, Report};
+use skyload::analysis::{ChartData, Evidence, ProfileEvidence, ProfileReport, Report, RunSeries};
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::{ProfileDir, RunDir, read, write_json, write_with};
+use skyload::render::series::{self, SeriesFormat};
 use skyload::render::{html, junit, markdown, text};
 
 use super::runs::find::{self, Found};
@@ -26,19 +27,31 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
             run
         }
         (Found::Profile(profile), None) => {
+            let mistakes = Vec::from_iter(series_mistake(&profile, flags.output));
+            ensure!(mistakes.is_empty(), UsageErrors(mistakes));
             show_profile(&profile, &assemble_profile(&profile)?, flags.output.format)?;
             return Ok(0);
         }
-        (Found::Profile(profile), Some(_)) => bail!(UsageErrors(vec![format!(
-            "--server-profile: expected a run to merge a profile into, got the profile {}",
-            profile.id()
-        )])),
+        (Found::Profile(profile), Some(_)) => {
+            let mut mistakes = vec![format!(
+                "--server-profile: expected a run to merge a profile into, got the profile {}",
+                profile.id()
+            )];
+            mistakes.extend(series_mistake(&profile, flags.output));
+            bail!(UsageErrors(mistakes))
+        }
     };
-    let report = assemble(&run, &workspace)?;
+    let report = assemble(&run, &workspace, flags.output.out_series)?;
     // Before standard output, whose reader may close it at any time.
     github::publish(&run, &report);
     show(&run, &report, flags.output)?;
     Ok(report.verdict.exit_code())
+}
+
+/// Mistake of asking for the series of a profile, which has no scenarios and no load.
+fn series_mistake(profile: &ProfileDir, output: Output) -> Option<String> {
+    let text = format!("--out-series: expected a run, got the profile {}", profile.id());
+    output.out_series.map(|_| text)
 }
 
 /// Merges the profile of a remote server into a run on that server.
@@ -55,8 +68,13 @@ fn merge_profile(server_profile: &Path, run: &RunDir) -> Result<()> {
     server_profile::merge(server_profile, run)
 }
 
-/// Assembles the report of a run and writes all its formats to the run's directory.
-pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
+/// Assembles the report of a run and writes all its formats to the run's directory, and the series
+/// in a format that was asked for.
+pub(crate) fn assemble(
+    run: &RunDir,
+    workspace: &Workspace,
+    series: Option<SeriesFormat>,
+) -> Result<Report> {
     let evidence = evidence(run, workspace)?;
     let report = Report::assemble(&evidence);
     write_json(&run.report(), &report)?;
@@ -64,6 +82,10 @@ pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
     write_with(&run.junit(), |out| junit::render(&report, out))?;
     let data = ChartData::assemble(&report, &evidence);
     write_with(&run.report_html(), |out| html::render(&report, &data, out))?;
+    if let Some(format) = series {
+        let (series, path) = (RunSeries::of(&evidence), run.series(format.extension()));
+        write_with(&path, |out| series::render(series.points(), format, out))?;
+    }
     Ok(report)
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use skyload::render::series::SeriesFormat;
 use skyload::render::text::Detail;
 
 #[derive(Args)]
@@ -30,6 +31,10 @@ pub(crate) struct Output {
     /// Print every table and finding, and every line of progress.
     #[arg(short, long)]
     pub(crate) verbose: bool,
+
+    /// Write the run's series over time, too: series.csv or series.jsonl.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) out_series: Option<SeriesFormat>,
 }
 
 impl Output {

@@ -151,6 +151,9 @@ fn any_process_is_profiled_by_its_pid_for_a_given_time() -> anyhow::Result<()> {
         again.output.stdout, ended.output.stdout,
         "the directory alone gives the same report"
     );
+    let series = site.xtask(["report", profile.id().as_str(), "--out-series", "csv"]).run()?;
+    let mistake = format!("--out-series: expected a run, got the profile {}", profile.id());
+    series.assert().code(2).stderr(predicate::str::contains(mistake));
     let interval = printed.profiler.map(|profiler| profiler.interval);
     assert_eq!(interval, Some(Duration::from_millis(10)));
     assert_eq!(pids_in(&evidence)?, BTreeSet::from([shell.0.id(), child]));

@@ -44,6 +44,33 @@ fn the_report_of_a_finished_run_is_reproduced() -> anyhow::Result<()> {
 }
 
 #[test]
+fn series_are_written_on_request_and_again_from_the_runs_files() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let results = site.path("results");
+    let out = results.display().to_string();
+    let load = site.load(["--api", "status", "--out", &out, "--out-series", "csv"]).run()?;
+    load.assert().code(0);
+    let run = RunDir::open(&results.join("latest"))?;
+    let csv = fs::read_to_string(run.series("csv"))?;
+    let rows: Vec<&str> = csv.lines().collect();
+    assert_eq!(rows.first(), Some(&"time,seconds,source,subject,metric,unit,value"));
+    for wanted in [
+        ",profile,server,rss-max,MiB,",
+        ",machine,machine,memory-available,GiB,",
+        ",scenario,api:status,latency-p95,s,",
+        ",scenario,probe:health,ended,count,",
+    ] {
+        assert!(rows.iter().any(|row| row.contains(wanted)), "{wanted}");
+    }
+    assert!(!run.series("jsonl").exists());
+    let path = run.path().display().to_string();
+    site.xtask(["report", &path, "--out-series", "jsonl"]).run()?.assert().code(0);
+    let jsonl = fs::read_to_string(run.series("jsonl"))?;
+    assert_eq!(jsonl.lines().count() + 1, rows.len(), "as many as the rows after the header");
+    Ok(())
+}
+
+#[test]
 fn upstreams_figures_are_shown_on_request() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "status", "--upstream-figures"]).run()?;

@@ -67,7 +67,8 @@ fn run_plan(
     let prepared = Prepared::new(coordinator, inputs, plan, credentials)?;
     prepared.announce();
 
-    let single = single_run::run(&prepared, &tests, results.out.as_deref())?;
+    let flags::Results { out, output } = results;
+    let single = single_run::run(&prepared, &tests, out.as_deref(), output.out_series)?;
     // Before standard output, whose reader may close the pipe at any time.
     github::publish(&single.run, &single.report);
     report::show(&single.run, &single.report, results.output)?;

@@ -8,6 +8,7 @@ use skyload::analysis::{Report, Verdict};
 use skyload::limits::MemoryGroups;
 use skyload::record::events::{Event, StopReason};
 use skyload::record::{RunDir, write_json};
+use skyload::render::series::SeriesFormat;
 
 use super::active::ActiveRun;
 use super::credentials;
@@ -32,8 +33,13 @@ pub(super) struct SingleRun {
 }
 
 /// Runs a prepared plan once. Results go to a directory of their own below `out`, or below the
-/// workspace's runs.
-pub(super) fn run(prepared: &Prepared<'_>, tests: &Tests, out: Option<&Path>) -> Result<SingleRun> {
+/// workspace's runs, with the series in a format that was asked for.
+pub(super) fn run(
+    prepared: &Prepared<'_>,
+    tests: &Tests,
+    out: Option<&Path>,
+    series: Option<SeriesFormat>,
+) -> Result<SingleRun> {
     let Prepared { coordinator, request, plan, sky, .. } = prepared;
     let Coordinator { workspace, signals, progress } = *coordinator;
     let infra = Infra::start(plan, workspace, sky, signals, progress)?;
@@ -54,7 +60,7 @@ pub(super) fn run(prepared: &Prepared<'_>, tests: &Tests, out: Option<&Path>) ->
     };
     measure(&context, infra, tests).with_context(|| format!("run {} has no result", run.id()))?;
 
-    let report = report::assemble(&run, workspace)?;
+    let report = report::assemble(&run, workspace, series)?;
     let gate = gate(tests, &run, &report, progress)?;
     Ok(SingleRun { run, report, gate })
 }
