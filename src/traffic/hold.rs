@@ -16,12 +16,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::breach::BreachWatch;
-use super::engine::{EndCondition, HeldLoad, IterationId, Load, Segments};
+use super::engine::{AddActive, EndCondition, HeldLoad, IterationId, Load, Segments};
 use super::iteration::{Iteration, add_to_segment};
+use super::open_connections::{OpenConnection, OpenConnections};
 use super::{ScenarioContext, StopSignal, TrafficError};
 use crate::api::{ApiClient, Backoff, LogData, OpenLog};
 use crate::record::outcome::{Ended, Failure, SegmentOutcome, error_type};
-use crate::scenario::{CONNECT, Call, FIRST_LINE, GAP, IterationNames};
+use crate::scenario::{Call, IterationNames};
 use crate::shape::Timed;
 
 /// Interval at which the end of the other scenarios is looked for.
@@ -49,12 +50,18 @@ pub(super) async fn run(
     let pauses = Pauses::default();
     let pause = pauses.clone();
     let timed = context.planned.shape.timed();
+    let open = OpenConnections::default();
+    let (shown, infras) = (open.clone(), Rc::clone(context));
+    let add_active: Option<AddActive> = Some(Box::new(move |segment| {
+        shown.add_to(segment, |user| Iteration::on(infras.infra_label(user)));
+    }));
     let load = Load {
         driver: HeldLoad { starts, is_over: is_over.clone(), pause: move |user| pause.next(user) },
         segments: timed.map_or_else(|| Segments::single(0), Segments::of),
         interrupt_after: None,
         watch: watch.clone(),
         activity: context.activity.clone(),
+        add_active,
         measures_lag: true,
     };
     let users = Rc::clone(context);
@@ -62,10 +69,11 @@ pub(super) async fn run(
         let client = Arc::clone(&users.client);
         let names = users.names(number, user);
         let (pauses, is_over) = (pauses.clone(), is_over.clone());
+        let open = open.start(user);
         let mut connection = Connection {
             iteration: Iteration::on(users.infra_label(user)),
             sent: Instant::now(),
-            heard: None,
+            open,
         };
         connection.iteration.add_retries(u64::from(number > 0));
         // Boxed, since the tasks of a user would each reserve the space for it.
@@ -100,23 +108,7 @@ pub(super) async fn run(
 struct Connection {
     iteration: Iteration,
     sent: Instant,
-    /// Lines so far; `None` before the first one.
-    heard: Option<Heard>,
-}
-
-/// Times of a connection from its first line on.
-struct Heard {
-    last: Instant,
-    /// Longest time without data.
-    gap: Duration,
-}
-
-impl Heard {
-    /// Records the time since the last data.
-    fn listen(&mut self) {
-        self.gap = self.gap.max(self.last.elapsed());
-        self.last = Instant::now();
-    }
+    open: OpenConnection,
 }
 
 impl Connection {
@@ -147,7 +139,8 @@ impl Connection {
         // Boxed, so that what only the start of a connection takes is freed after it.
         let opened = Box::pin(async move { client.open_log(call, &names).await }).await;
         // With a failure as well: the time to a response 503 is a time to connect.
-        self.iteration.step(CONNECT, self.sent.elapsed());
+        let connect = self.sent.elapsed();
+        self.open.change(|times| times.connect = Some(connect));
         let mut log = match opened {
             Ok(log) => log,
             Err(failure) => return failure,
@@ -164,32 +157,23 @@ impl Connection {
     /// Waits for data; false at the end of the stream.
     async fn listen(&mut self, log: &mut OpenLog) -> Result<bool, Failure> {
         let Some(data) = log.read().await? else { return Ok(false) };
-        match &mut self.heard {
-            Some(heard) => heard.listen(),
-            None if data == LogData::Line => {
-                self.iteration.step(FIRST_LINE, self.sent.elapsed());
-                self.heard = Some(Heard { last: Instant::now(), gap: Duration::ZERO });
-            }
-            None => {}
-        }
+        let sent = self.sent;
+        self.open.change(|times| times.listen(sent, data == LogData::Line));
         Ok(true)
     }
 
     /// Result of the connection, which ended by a failure or, without one, with the load. `note`
     /// gets a failure, and whether there was a line before it.
     fn finish(mut self, failure: Option<Failure>, note: impl FnOnce(&Failure, bool)) -> Iteration {
-        if let Some(heard) = &mut self.heard {
-            // The silence before the end counts, too.
-            heard.listen();
-            self.iteration.step(GAP, heard.gap);
-        }
+        let times = self.open.times();
+        times.add_to(&mut self.iteration);
         match failure {
             Some(failure) => {
-                note(&failure, self.heard.is_some());
+                note(&failure, times.has_line());
                 self.iteration.fail(failure);
             }
             // Neither held nor lost: the load ended first.
-            None if self.heard.is_none() => self.iteration.interrupt(),
+            None if !times.has_line() => self.iteration.interrupt(),
             None => {}
         }
         self.iteration

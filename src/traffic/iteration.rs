@@ -153,6 +153,11 @@ impl Iteration {
             (false, false, false, false) => segment.succeeded += 1,
         }
         segment.iteration_duration.record(duration);
+        self.add_steps_to(segment);
+    }
+
+    /// Adds the durations of the steps to a segment.
+    pub(super) fn add_steps_to(self, segment: &mut SegmentOutcome) {
         for (step, took) in self.steps {
             segment.steps.entry(step).or_default().record(took);
         }

@@ -62,7 +62,15 @@ async fn burst(
     let (driver, activity) = (closed(context, users, Pause::default()), context.activity.clone());
     with_work(
         context,
-        Load { driver, segments, interrupt_after: None, watch, activity, measures_lag: false },
+        Load {
+            driver,
+            segments,
+            interrupt_after: None,
+            watch,
+            activity,
+            add_active: None,
+            measures_lag: false,
+        },
         end,
     )
     .await
@@ -83,8 +91,15 @@ async fn for_a_time(
             let users = windows(context, &Windows::of(stages), &offsets);
             let driver = closed(context, users, *pause);
             let interrupt_after = Some(timed.longest() + last);
-            let load =
-                Load { driver, segments, interrupt_after, watch, activity, measures_lag: true };
+            let load = Load {
+                driver,
+                segments,
+                interrupt_after,
+                watch,
+                activity,
+                add_active: None,
+                measures_lag: true,
+            };
             with_work(context, load, end).await
         }
         Model::Arrivals { stages } => {
@@ -94,8 +109,15 @@ async fn for_a_time(
                 until: std::future::pending(),
             };
             let interrupt_after = Some(timed.longest());
-            let load =
-                Load { driver, segments, interrupt_after, watch, activity, measures_lag: false };
+            let load = Load {
+                driver,
+                segments,
+                interrupt_after,
+                watch,
+                activity,
+                add_active: None,
+                measures_lag: false,
+            };
             with_work(context, load, end).await
         }
     }

@@ -21,6 +21,7 @@ mod iteration;
 mod load;
 mod log_reader;
 mod mixed_iteration;
+mod open_connections;
 mod probe;
 mod reserve;
 mod script_iteration;

@@ -50,6 +50,7 @@ pub(super) async fn run(
         interrupt_after: None,
         watch: watch.clone(),
         activity: context.activity.clone(),
+        add_active: None,
         measures_lag: false,
     };
     let client = Arc::clone(&context.client);

@@ -7,7 +7,7 @@ use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::active::ActiveIterations;
-use super::{EndCondition, FinishedIteration, Message};
+use super::{AddActive, EndCondition, FinishedIteration, Message};
 use crate::clock::Timeline;
 use crate::record::outcome::{
     ClientFault, Ended, Failure, SegmentKind, SegmentOutcome, error_type,
@@ -25,6 +25,7 @@ pub(super) struct Collector<'a, R> {
     pub(super) active: ActiveIterations,
     pub(super) watch: BreachWatch,
     pub(super) activity: ActivityLog,
+    pub(super) add_active: Option<AddActive>,
     /// Whether the delay of a timer is recorded as send lateness: users of a closed loop start when
     /// they can, so that their own starts show no delay.
     pub(super) measures_lag: bool,
@@ -108,6 +109,9 @@ impl<R> Collector<'_, R> {
         let running = self.running();
         let mut segments = self.outcomes[..=running].to_vec();
         segments[running].ended = self.timeline.now();
+        if let Some(add_active) = &self.add_active {
+            add_active(&mut segments[running]);
+        }
         segments
     }
 

@@ -135,6 +135,9 @@ pub(super) trait Driver {
     );
 }
 
+/// Function that adds what active iterations have recorded so far to a segment.
+pub(super) type AddActive = Box<dyn Fn(&mut SegmentOutcome)>;
+
 /// Load to run: its driver, segments, and times.
 pub(super) struct Load<D> {
     pub(super) driver: D,
@@ -143,6 +146,9 @@ pub(super) struct Load<D> {
     pub(super) interrupt_after: Option<Duration>,
     pub(super) watch: BreachWatch,
     pub(super) activity: ActivityLog,
+    /// Adds to a segment what iterations have recorded that are active, for checks of thresholds;
+    /// `None` where an iteration counts only at its end.
+    pub(super) add_active: Option<AddActive>,
     /// Whether the load generator's own delay is measured by a timer, too.
     pub(super) measures_lag: bool,
 }
@@ -162,9 +168,17 @@ impl<D: Driver> Load<D> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let active = ActiveIterations::default();
         let reporter = Reporter { sender, active: active.clone() };
-        let Self { watch, activity, measures_lag, .. } = self;
-        let collector =
-            Collector { timeline, outcomes, active, watch, activity, measures_lag, record };
+        let Self { watch, activity, add_active, measures_lag, .. } = self;
+        let collector = Collector {
+            timeline,
+            outcomes,
+            active,
+            watch,
+            activity,
+            add_active,
+            measures_lag,
+            record,
+        };
         let interrupt = self.interrupt_after.map(|time| start + time);
         // Dropped at the end, and all tasks with it that still run.
         let local = LocalSet::new();

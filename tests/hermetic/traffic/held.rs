@@ -6,6 +6,7 @@ use fake_sky::FakeServer;
 use rstest::rstest;
 use skyload::ids::ProcessIdentity;
 use skyload::limits::OpenFiles;
+use skyload::metric::{Abort, Threshold};
 use skyload::record::outcome::{Ended, ScenarioOutcome, SegmentKind, SegmentOutcome};
 use skyload::record::write_json;
 use skyload::resources::{self, TeardownMode};
@@ -204,5 +205,28 @@ async fn a_long_job_is_submitted_only_to_a_cluster_that_is_up() -> anyhow::Resul
     write_json(&test.dir.resources(), &log)?;
     let segment = test.drive(HoldLogs).await?.segments.remove(0);
     assert_eq!(kinds(&segment), [(Some(500), "ResourcesUnavailableError", 3)]);
+    Ok(())
+}
+
+#[rstest]
+#[case::time_to_connect("hold:stream step connect max < 1us", true)]
+#[case::silence_that_goes_on("hold:stream step gap max < 500ms", true)]
+#[case::met("hold:stream step connect max < 1h", false)]
+#[tokio::test]
+async fn a_threshold_with_abort_is_checked_while_connections_are_open(
+    #[case] threshold: &str,
+    #[case] is_breached: bool,
+) -> anyhow::Result<()> {
+    // One line at the beginning, and then none until the end.
+    let server = FakeServer::start(&[("FAKE_SKY_DAEMON_LINE_MS", "60000")])?;
+    let test = TestRun::of(&server, &[HoldStream])?.held_for("3 for 4s").with_plan(|plan| {
+        let abort = Some(Abort { after: Duration::from_secs(1) });
+        let threshold: Threshold = threshold.parse().expect("a threshold");
+        plan.thresholds.push(Threshold { abort, ..threshold });
+    });
+    let test = test.write()?;
+    let outcome = test.drive(HoldStream).await?;
+    assert_eq!(only_segment(&outcome).scheduled, 3, "no connection had ended before");
+    assert_eq!(test.dir.breach().exists(), is_breached);
     Ok(())
 }
