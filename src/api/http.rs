@@ -29,11 +29,17 @@ pub(super) fn client(base: &Url, headers: HeaderMap) -> Result<reqwest::Client, 
     if is_loopback(base) {
         builder = builder.no_proxy();
     }
-    // Without TLS, a bundle that cannot be read does no harm.
-    if base.scheme() == "https"
-        && let Trust::Only(certificates) = Trust::from_environment()?
-    {
-        builder = builder.tls_certs_only(certificates);
+    match base.scheme() {
+        "https" => {
+            if let Trust::Only(certificates) = Trust::from_environment()? {
+                builder = builder.tls_certs_only(certificates);
+            }
+        }
+        // Without TLS, a bundle that cannot be read does no harm. Other machines may redirect to
+        // an https:// URL; for a server on this one, each scenario would read the system's
+        // authorities, some 150 files, and use none.
+        _ if is_loopback(base) => builder = builder.tls_certs_only([]),
+        _ => {}
     }
     builder.build().map_err(|source| describe(&source))
 }
