@@ -2,7 +2,6 @@
 //! the one before.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::{Source, Unit, Value};
 use crate::analysis::Evidence;
@@ -59,15 +58,13 @@ fn of_snapshot<'a>(
     let lag = [(EVENT_LOOP, snapshot.lag.as_ref(), before.lag.as_ref())];
     let lag = lag.into_iter().filter_map(|(name, now, before)| Some((name, now?, before)));
     values.extend(lag.flat_map(|one| of_increase(one, &LAG)));
-    let maps: [(fn(&MetricsSnapshot) -> &BTreeMap<String, Histogram>, &Names); 4] = [
-        (|one| &one.queue_wait, &QUEUE_WAIT),
-        (|one| &one.pending, &PENDING),
-        (|one| &one.executed, &RUN),
-        (|one| &one.http, &HTTP),
-    ];
-    for (map, names) in maps {
-        let histograms = map(snapshot).iter();
-        let histograms = histograms.map(|(name, now)| (name.as_str(), now, map(before).get(name)));
+    for (now, before, names) in [
+        (&snapshot.queue_wait, &before.queue_wait, &QUEUE_WAIT),
+        (&snapshot.pending, &before.pending, &PENDING),
+        (&snapshot.executed, &before.executed, &RUN),
+        (&snapshot.http, &before.http, &HTTP),
+    ] {
+        let histograms = now.iter().map(|(name, now)| (name.as_str(), now, before.get(name)));
         values.extend(histograms.flat_map(|one| of_increase(one, names)));
     }
     values
