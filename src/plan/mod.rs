@@ -4,6 +4,7 @@
 //! errors. The plan is written to the results. Scenarios, profiler and report read it from
 //! there and never read flags.
 
+mod cancellations;
 mod capacity;
 mod estimate;
 mod fit;
@@ -23,6 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use cancellations::Cancellations;
 pub use capacity::{Capacity, Machine};
 pub use fit::{Fit, Reduction};
 use nodes::NodeCpu;
@@ -261,15 +263,23 @@ impl LoadPlan {
         self.scenario(id).map_or_else(|| id.group(), PlannedScenario::group)
     }
 
-    /// Time limit of scenarios without the times of ramp and shape. Where a script may run for
-    /// longer, others wait for its iterations as long.
+    /// Time limit of scenarios without the times of ramp and shape. Where a script or a stuck
+    /// request may take longer, others wait for the iterations of that scenario as long.
     fn longest_scenario(&self) -> Duration {
         const TIME_TO_END: Duration = Duration::from_secs(60);
-        let runs = self.scenario(ScenarioId::CliScript).map(|it| it.shape.synchronized_starts());
-        let of_script = self.script.as_ref().zip(runs).map(|(script, runs)| {
-            script.timeout.saturating_mul(runs.max(1)).saturating_add(TIME_TO_END)
-        });
-        self.scenario_timeout.max(of_script.unwrap_or_default())
+        let of_iterations = |id, longest: Duration| {
+            let starts = self.scenario(id).map(|it| it.shape.synchronized_starts())?;
+            Some(longest.saturating_mul(starts.max(1)).saturating_add(TIME_TO_END))
+        };
+        let script = self.script.as_ref();
+        let of_script =
+            script.and_then(|script| of_iterations(ScenarioId::CliScript, script.timeout));
+        let launches = self.scenario(ScenarioId::ApiLaunchCancel);
+        let cancellations = launches.and_then(|it| it.cancellations.as_ref());
+        let of_launches = cancellations
+            .and_then(|it| of_iterations(ScenarioId::ApiLaunchCancel, it.longest_iteration()));
+        let longest = of_script.into_iter().chain(of_launches).max();
+        self.scenario_timeout.max(longest.unwrap_or_default())
     }
 
     /// Scenario groups that run sequentially; empty if all scenarios run concurrently.
@@ -381,7 +391,9 @@ impl LoadPlan {
 
     /// Whether anything in the plan is drawn at random.
     pub fn draws(&self) -> bool {
-        self.scenarios.iter().any(|planned| planned.shape.draws() || planned.mix.is_some())
+        self.scenarios.iter().any(|planned| {
+            planned.shape.draws() || planned.mix.is_some() || planned.cancellations.is_some()
+        })
     }
 
     /// Whether the server is given by a URL. (It may still be on this machine.)
