@@ -59,9 +59,9 @@ struct Submitted {
 /// End of a launch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Launched {
-    /// By itself.
+    /// End by itself.
     Finished,
-    /// By its cancellation.
+    /// End by its cancellation.
     Cancelled,
 }
 

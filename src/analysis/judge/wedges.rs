@@ -3,6 +3,7 @@
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::scenarios::{ScenarioReport, ScenarioState};
 use crate::scenario::{LAUNCH, ScenarioId, step_and_infra};
+use crate::units::counted;
 
 /// Number of suspected wedges with a finding each.
 const SHOWN: usize = 3;
@@ -21,7 +22,8 @@ impl Findings {
                 self.add_about(About::Scenario(id), severity, format!("{id}: {wedge}"));
             }
             if let Some(more) = wedges.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-                let message = format!("{id}: {more} more suspected wedges, see report.json");
+                let message =
+                    format!("{id}: {}, see report.json", counted(more, "more suspected wedge"));
                 self.add_about(About::Scenario(id), severity, message);
             }
             self.of_missing_probes(scenario);

@@ -3,6 +3,8 @@
 //! The first of these places that names a shape decides it. A setting that no scenario uses is a
 //! usage error, since its author expects an effect.
 
+#[cfg(test)]
+mod cancellation_tests;
 mod layer;
 mod stack;
 #[cfg(test)]
