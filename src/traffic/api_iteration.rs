@@ -256,7 +256,7 @@ impl User {
         Ok(answer)
     }
 
-    fn judge(&mut self, call: &Call, result: Result<Value, Failure>) {
+    pub(super) fn judge(&mut self, call: &Call, result: Result<Value, Failure>) {
         let Self { client, iteration, circumstances, .. } = self;
         let excerpt = |value: &Value| client.excerpt(&value.to_string());
         iteration.judge(call.step, result, &call.expect, *circumstances, excerpt);
