@@ -22,12 +22,12 @@ fn request(api: &str) -> LoadRequest {
         api: vec![api.to_owned()],
         infra: vec!["aws".to_owned()],
         copy_credentials: true,
-        users: Some("4".to_owned()),
+        users: Some("5".to_owned()),
         ..LoadRequest::default()
     }
 }
 
-/// Run in which three launches were cancelled and, `with_probe`, one was a probe.
+/// Run of five launches in which three launches were cancelled and, `with_probe`, one was a probe.
 fn launches(with_probe: bool) -> Evidence {
     let mut run = good_run(&request("launch_cancel"));
     let segment = segment(&mut run);

@@ -12,6 +12,7 @@ fn resolve(change: impl FnOnce(&mut LoadRequest), file: &str) -> Result<LoadPlan
         api: words(&["launch_cancel"]),
         infra: words(&["aws"]),
         copy_credentials: true,
+        users: text("3"),
         ..LoadRequest::default()
     };
     change(&mut request);
@@ -30,6 +31,7 @@ fn cancellations(plan: &LoadPlan) -> String {
 
 const FILE: &str = r#"
     [plans.default]
+    infra-iterations = 3
     probe-every = 7
     stuck-after = "2m"
     [plans.default.scenarios."api:launch_cancel"]
@@ -39,7 +41,7 @@ const FILE: &str = r#"
 
 #[test]
 fn flags_replace_the_settings_of_the_scenario_and_those_of_the_plan() {
-    let default = resolve(|_| {}, "").unwrap();
+    let default = resolve(|it| it.iterations = text("2"), "").unwrap();
     let expected = "cancelled after 1s..30s, 1 of 5 is a probe and must finish; suspected wedge \
                     after 5m";
     assert_eq!(cancellations(&default), expected);
@@ -57,7 +59,7 @@ fn a_load_that_lasts_for_a_time_waits_for_its_last_launch() {
     let timed = |change: fn(&mut LoadRequest)| {
         let plan = resolve(
             |request| {
-                (request.time, request.rate) = (text("10m"), text("6/m"));
+                (request.time, request.rate, request.users) = (text("10m"), text("6/m"), None);
                 change(request);
             },
             "",
@@ -73,7 +75,10 @@ fn a_load_that_lasts_for_a_time_waits_for_its_last_launch() {
 #[test]
 fn a_scenario_may_take_as_long_as_its_stuck_requests() {
     let limit = |stuck: &str| {
-        let plan = resolve(|it| it.stuck_after = text(stuck), "").unwrap();
+        let change = |request: &mut LoadRequest| {
+            (request.stuck_after, request.users) = (text(stuck), text("5"));
+        };
+        let plan = resolve(change, "").unwrap();
         plan.time_limit(ScenarioId::ApiLaunchCancel).as_secs()
     };
     assert_eq!(limit("1m"), 900, "the scenario-timeout");
@@ -86,6 +91,7 @@ fn all_mistakes_are_reported_together() {
         request.cancel_after = text("5..30");
         request.probe_every = text("1");
         request.stuck_after = text("5");
+        request.users = text("5");
     };
     let errors = resolve(mistaken, "").unwrap_err();
     let expected = [
@@ -110,6 +116,26 @@ fn a_setting_out_of_range_is_a_usage_error(#[case] setting: &str, #[case] messag
     assert_eq!(errors, [format!("scenarios.\"api:launch_cancel\".{message}")]);
 }
 
+#[rstest]
+#[case::of_a_burst(
+    "2",
+    "2",
+    Some("api:launch_cancel: none of 4 iterations is a probe launch (1 of 5)")
+)]
+#[case::enough_for_one("5", "1", None)]
+fn a_load_without_a_probe_launch_is_a_usage_error(
+    #[case] users: &str,
+    #[case] iterations: &str,
+    #[case] message: Option<&str>,
+) {
+    let size = |request: &mut LoadRequest| {
+        (request.users, request.iterations) = (text(users), text(iterations));
+    };
+    let errors = resolve(size, "").err().unwrap_or_default();
+    assert_eq!(errors.len(), usize::from(message.is_some()), "{errors:#?}");
+    assert!(message.is_none_or(|message| errors[0].starts_with(message)), "{errors:#?}");
+}
+
 #[test]
 fn flags_without_a_launch_to_cancel_are_usage_errors() {
     let other = |request: &mut LoadRequest| {
@@ -131,7 +157,12 @@ fn flags_without_a_launch_to_cancel_are_usage_errors() {
 fn all_leaves_the_scenario_out_and_a_probe_may_be_thresholded() {
     let all = resolve(|it| it.api = words(&["all"]), "").unwrap();
     assert!(all.scenario(ScenarioId::ApiLaunchCancel).is_none());
-    let with = |threshold: &str| resolve(|it| it.thresholds = words(&[threshold]), "");
+    let with = |threshold: &str| {
+        let change = |request: &mut LoadRequest| {
+            (request.thresholds, request.users) = (words(&[threshold]), text("5"));
+        };
+        resolve(change, "")
+    };
     assert!(with("api:launch_cancel step launch p95 < 2m").is_ok());
     assert!(with("api:launch_cancel step cancel max < 10s").is_ok());
     assert!(with("api:launch_cancel step logs/get max < 10s").is_err());
