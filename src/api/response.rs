@@ -340,7 +340,7 @@ mod tests {
                 for status in [200, 500] {
                     let response = Response::of(status, body);
                     _ = RequestResult::parse("s", &response);
-                    _ = parse_rows("s", &response);
+                    _ = parse_rows::<RequestRow>("s", &response);
                     _ = super::super::health::Health::parse(&response);
                 }
             });
