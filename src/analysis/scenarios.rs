@@ -12,7 +12,7 @@ use crate::metric::ScenarioMetric;
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::outcome::{
     Ended, FailureTally, Latencies, LoadGeneratorOverhead, ScenarioOutcome, SegmentKind,
-    SegmentOutcome, Tally, throughput,
+    SegmentOutcome, SuspectedWedge, Tally, throughput,
 };
 use crate::scenario::ScenarioId;
 use crate::units::{self, Percent, total};
@@ -37,6 +37,9 @@ pub struct ScenarioReport {
     pub segments: Vec<SegmentReport>,
     /// Counts of failures and expected errors of all segments, by type.
     pub failures: Vec<FailureTally>,
+    /// Requests of `api:launch_cancel` that did not end within its limit, of all segments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspected_wedges: Vec<SuspectedWedge>,
     /// Overhead of the load generator; `None` without an outcome.
     pub cost: Option<LoadGeneratorOverhead>,
 }
@@ -47,7 +50,7 @@ pub struct ScenarioReport {
 pub enum ScenarioState {
     /// Every iteration ran, with an error rate within its threshold.
     Succeeded,
-    /// Error rate above its threshold, or scenario timeout reached.
+    /// Error rate above its threshold, suspected wedge, or scenario timeout reached.
     Failed,
     /// Scenario stopped before all iterations ran.
     Stopped,
@@ -327,6 +330,7 @@ fn report(
             .map(|(index, segment)| segment_report(index, segment, !plan.is_remote()))
             .collect(),
         failures: failures.kinds().to_vec(),
+        suspected_wedges: segments.iter().flat_map(|it| it.suspected_wedges.clone()).collect(),
         cost: outcome.map(|outcome| outcome.cost),
     }
 }
@@ -341,6 +345,10 @@ pub fn state(outcome: &ScenarioOutcome, plan: &LoadPlan) -> ScenarioState {
     match outcome.ended {
         // Failures that were seen count, even if the scenario was stopped later.
         _ if too_many => ScenarioState::Failed,
+        // What the scenario looks for, whatever share of its iterations may fail.
+        _ if outcome.segments.iter().any(|it| !it.suspected_wedges.is_empty()) => {
+            ScenarioState::Failed
+        }
         Ended::TimedOut => ScenarioState::Failed,
         Ended::Stopped => ScenarioState::Stopped,
         Ended::Finished if outcome.segments.iter().any(|segment| segment.client_failed > 0) => {

@@ -231,6 +231,17 @@ impl ApiClient {
         with_retries(async || self.list_requests_once().await).await
     }
 
+    /// Row of one request in the server's list; `None` if the list does not have it. Not retried,
+    /// since the row of this moment is wanted.
+    pub(crate) async fn find_request(&self, id: &str) -> Result<Option<RequestRow>, Failure> {
+        const STEP: &str = "find request";
+        let mut address = self.address("/api/status");
+        address.query_pairs_mut().append_pair("request_ids", id);
+        let response = self.execute(STEP, self.http.get(address), None).await?;
+        let rows: Vec<RequestRow> = response::parse_rows(STEP, &response)?;
+        Ok(rows.into_iter().find(|row| row.request_id == id))
+    }
+
     async fn list_requests_once(&self) -> Result<Vec<RequestRow>, Failure> {
         const STEP: &str = "list requests";
         let mut address = self.address("/api/status");

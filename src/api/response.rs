@@ -18,6 +18,9 @@ use crate::scenario::Call;
 /// Error type of a request that the server interrupted because it restarts. The SDK retries it.
 pub(crate) const INTERRUPTED: &str = "RequestInterruptedError";
 
+/// Error type of a request that was cancelled.
+const CANCELLED: &str = "cancelled";
+
 /// Result of a queued request that has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestResult {
@@ -27,6 +30,20 @@ pub struct RequestResult {
     pub created: Option<Timestamp>,
     /// Time from creation to end by the server's clock: queueing and running.
     pub on_server: Option<Duration>,
+    /// Pid of the executor that ran the request; `None` if none has started it.
+    pub pid: Option<u32>,
+}
+
+impl RequestResult {
+    /// Whether the request was cancelled.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.result.as_ref().is_err_and(|failure| failure.error_type == CANCELLED)
+    }
+
+    /// Time at which the request ended, by the server's clock.
+    pub(crate) fn finished(&self) -> Option<Timestamp> {
+        Some(self.created?.plus(self.on_server?))
+    }
 }
 
 /// Row of the server's list of requests.
@@ -63,6 +80,8 @@ struct RequestBody {
     return_value: Option<String>,
     #[serde(default)]
     error: Option<String>,
+    #[serde(default)]
+    pid: Option<u32>,
 }
 
 impl Response {
@@ -116,6 +135,7 @@ impl RequestResult {
             result: result(step, response.status, &request),
             created: created(&request),
             on_server: on_server(&request),
+            pid: request.pid,
         })
     }
 }
@@ -347,6 +367,7 @@ mod tests {
     fn a_cancelled_request_is_a_failure_although_its_status_is_200() {
         let body = json!({"status": "CANCELLED", "return_value": "null", "error": "null"});
         let parsed = RequestResult::parse("s", &response(200, &body)).unwrap();
+        assert!(parsed.is_cancelled() && parsed.pid.is_none());
         assert_eq!(parsed.result.unwrap_err().error_type, "cancelled");
     }
 

@@ -27,7 +27,7 @@ pub use timing_setting::{FitSetting, RampSetting};
 
 use crate::record::profile::LevelChoice;
 use crate::scenario::Mix;
-use crate::shape::{Pause, Rate, StageList};
+use crate::shape::{Delays, Pause, Rate, StageList};
 use crate::units;
 
 /// Content of `skyload.toml`.
@@ -97,6 +97,13 @@ pub struct PlanSettings {
     /// Time that running iterations get after the end of the load's time.
     #[serde(with = "units::duration::option")]
     pub graceful_stop: Option<Duration>,
+    /// Time from a launch of `api:launch_cancel` to its cancellation.
+    pub cancel_after: Option<Delays>,
+    /// Distance between two launches that are not cancelled.
+    pub probe_every: Option<u32>,
+    /// Time after which a request of `api:launch_cancel` is a suspected wedge.
+    #[serde(with = "units::duration::option")]
+    pub stuck_after: Option<Duration>,
     /// Seed of everything that is drawn at random.
     pub seed: u64,
     /// Program that the users of `cli:script` run; relative to the file's directory.
@@ -157,6 +164,9 @@ impl Default for PlanSettings {
             stages: None,
             warm_up: None,
             graceful_stop: None,
+            cancel_after: None,
+            probe_every: None,
+            stuck_after: None,
             seed: 1,
             script: None,
             script_timeout: None,
@@ -189,6 +199,9 @@ impl PlanSettings {
             stages: self.stages.clone(),
             warm_up: self.warm_up,
             graceful_stop: self.graceful_stop,
+            cancel_after: self.cancel_after.clone(),
+            probe_every: self.probe_every,
+            stuck_after: self.stuck_after,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::shape::{Pause, Rate, StageList};
+use crate::shape::{Delays, Pause, Rate, StageList};
 use crate::units;
 
 /// Size and shape of a load as written in one place. [`crate::plan`] combines the places.
@@ -32,4 +32,11 @@ pub struct ShapeSettings {
     /// Time that running iterations get after the end of the load's time.
     #[serde(with = "units::duration::option")]
     pub graceful_stop: Option<Duration>,
+    /// Time from a launch of `api:launch_cancel` to its cancellation.
+    pub cancel_after: Option<Delays>,
+    /// Distance between two launches that are not cancelled.
+    pub probe_every: Option<u32>,
+    /// Time after which a request of `api:launch_cancel` is a suspected wedge.
+    #[serde(with = "units::duration::option")]
+    pub stuck_after: Option<Duration>,
 }

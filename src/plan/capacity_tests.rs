@@ -16,7 +16,15 @@ fn all_local() -> LocalParts<'static> {
 
 fn users(id: ScenarioId, users: u32) -> PlannedScenario {
     let shape = LoadShape::Burst { iterations: 2 };
-    PlannedScenario { id, users, shape, concurrency: users, infras: Vec::new(), mix: None }
+    PlannedScenario {
+        id,
+        users,
+        shape,
+        concurrency: users,
+        infras: Vec::new(),
+        mix: None,
+        cancellations: None,
+    }
 }
 
 #[test]

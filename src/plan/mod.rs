@@ -4,6 +4,7 @@
 //! errors. The plan is written to the results. Scenarios, profiler and report read it from
 //! there and never read flags.
 
+mod cancellations;
 mod capacity;
 mod estimate;
 mod fit;
@@ -14,6 +15,7 @@ mod resolve;
 mod script;
 mod server_metrics;
 mod speed;
+mod time_limit;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use cancellations::Cancellations;
 pub use capacity::{Capacity, Machine};
 pub use fit::{Fit, Reduction};
 use nodes::NodeCpu;
@@ -261,17 +264,6 @@ impl LoadPlan {
         self.scenario(id).map_or_else(|| id.group(), PlannedScenario::group)
     }
 
-    /// Time limit of scenarios without the times of ramp and shape. Where a script may run for
-    /// longer, others wait for its iterations as long.
-    fn longest_scenario(&self) -> Duration {
-        const TIME_TO_END: Duration = Duration::from_secs(60);
-        let runs = self.scenario(ScenarioId::CliScript).map(|it| it.shape.synchronized_starts());
-        let of_script = self.script.as_ref().zip(runs).map(|(script, runs)| {
-            script.timeout.saturating_mul(runs.max(1)).saturating_add(TIME_TO_END)
-        });
-        self.scenario_timeout.max(of_script.unwrap_or_default())
-    }
-
     /// Scenario groups that run sequentially; empty if all scenarios run concurrently.
     pub fn groups(&self) -> Vec<Group> {
         let planned: BTreeSet<Group> =
@@ -323,30 +315,6 @@ impl LoadPlan {
         units::total((0..iterations.unwrap_or(0)).map(spread))
     }
 
-    /// Longest time that a load of a group takes by its shape; zero if all are bursts.
-    fn shaped_time(&self, group: Option<Group>) -> Duration {
-        let participants = self.participants(group, 0);
-        let times = participants.iter().filter_map(|planned| planned.shape.timed());
-        times.map(Timed::longest).max().unwrap_or_default()
-    }
-
-    /// Time after which an unfinished scenario is stopped: `scenario_timeout` plus the time over
-    /// which starts are spread, and the time of a load that lasts for one.
-    pub fn time_limit(&self, id: ScenarioId) -> Duration {
-        let limit_of = |group| {
-            let by_shape = self.shaped_time(group).saturating_add(self.ramp_time(group));
-            by_shape.saturating_add(self.longest_scenario())
-        };
-        match self.groups().as_slice() {
-            [] => limit_of(None),
-            // The health probe runs during all groups, so its limit is the sum of theirs.
-            groups if self.group_of(id).is_none() => {
-                units::total(groups.iter().map(|group| limit_of(Some(*group))))
-            }
-            _ => limit_of(self.group_of(id)),
-        }
-    }
-
     /// Time between the launches of shared resources; zero for a burst and a remote server.
     pub fn setup_interval(&self) -> Duration {
         let speed = self.speed.filter(|_| !self.ramp.is_zero() && !self.is_remote());
@@ -381,7 +349,9 @@ impl LoadPlan {
 
     /// Whether anything in the plan is drawn at random.
     pub fn draws(&self) -> bool {
-        self.scenarios.iter().any(|planned| planned.shape.draws() || planned.mix.is_some())
+        self.scenarios.iter().any(|planned| {
+            planned.shape.draws() || planned.mix.is_some() || planned.cancellations.is_some()
+        })
     }
 
     /// Whether the server is given by a URL. (It may still be on this machine.)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cancellations::Cancellations;
 use crate::scenario::{Cost, Group, Mix, Need, Scenario, ScenarioId};
 use crate::shape::LoadShape;
 
@@ -29,6 +30,9 @@ pub struct PlannedScenario {
     /// Operations of `api:mix`; `None` for every other scenario.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mix: Option<Mix>,
+    /// Cancellations of `api:launch_cancel`; `None` for every other scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancellations: Option<Cancellations>,
 }
 
 /// Scenarios that a planned one consists of: itself, or the operations of a mix.

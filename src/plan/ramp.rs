@@ -167,7 +167,15 @@ mod tests {
     fn planned(id: ScenarioId, users: u32) -> PlannedScenario {
         let shape = LoadShape::Burst { iterations: 2 };
         let infras = vec!["slurm/loop".to_owned()];
-        PlannedScenario { id, users, shape, concurrency: users, infras, mix: None }
+        PlannedScenario {
+            id,
+            users,
+            shape,
+            concurrency: users,
+            infras,
+            mix: None,
+            cancellations: None,
+        }
     }
 
     fn speed(import: f64, cpus: usize) -> Speed {

@@ -85,6 +85,8 @@ pub enum ScenarioId {
     ApiAutostop,
     /// Session of a user of the SDK: upload, launch, jobs, managed job, teardown.
     ApiSession,
+    /// `sky.launch()` of a new cluster, cancelled by `sky.api_cancel()` unless it is a probe.
+    ApiLaunchCancel,
     /// Operations of other API scenarios, drawn by their weights.
     ApiMix,
     /// `sky status`.
@@ -119,7 +121,7 @@ pub enum ScenarioId {
 
 impl ScenarioId {
     /// Scenarios in the order of reports.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::ApiStatus,
         Self::ApiCliStatus,
         Self::ApiValidate,
@@ -142,6 +144,7 @@ impl ScenarioId {
         Self::ApiStartStop,
         Self::ApiAutostop,
         Self::ApiSession,
+        Self::ApiLaunchCancel,
         Self::ApiMix,
         Self::CliStatus,
         Self::CliJobsQueue,
@@ -184,6 +187,7 @@ impl ScenarioId {
             | Self::ApiStartStop
             | Self::ApiAutostop
             | Self::ApiSession
+            | Self::ApiLaunchCancel
             | Self::ApiMix => ScenarioKind::Api,
             Self::CliStatus
             | Self::CliJobsQueue
@@ -225,6 +229,7 @@ impl ScenarioId {
             Self::ApiStartStop => "start_stop",
             Self::ApiAutostop => "autostop",
             Self::ApiSession | Self::CliSession => "session",
+            Self::ApiLaunchCancel => "launch_cancel",
             Self::ApiMix => "mix",
             Self::CliLaunch => "launch",
             Self::CliLogs | Self::HoldLogs => "logs",
@@ -242,11 +247,11 @@ impl ScenarioId {
     }
 
     /// Whether `all` in a list of scenarios includes the scenario. Sessions repeat the requests of
-    /// other scenarios and are run by their name, and connections are held only where they are
-    /// asked for.
+    /// other scenarios, cancelled launches may leave executors that hang, and connections are held
+    /// only where they are asked for: these are run by their names.
     pub const fn is_in_all(self) -> bool {
         self.is_listed()
-            && !matches!(self, Self::ApiSession | Self::CliSession)
+            && !matches!(self, Self::ApiSession | Self::ApiLaunchCancel | Self::CliSession)
             && !matches!(self.kind(), ScenarioKind::Hold)
     }
 

@@ -84,7 +84,8 @@ impl Mix {
 
 /// Whether a scenario can be an operation of a mix.
 pub(super) fn is_operation(id: ScenarioId) -> bool {
-    id.kind() == ScenarioKind::Api && id.is_listed()
+    // Which launches are cancelled is counted over the iterations of a scenario of its own.
+    id.kind() == ScenarioKind::Api && id.is_listed() && id != ScenarioId::ApiLaunchCancel
 }
 
 fn operation_with_name(name: &str) -> Result<ScenarioId, MixError> {
@@ -197,6 +198,7 @@ mod tests {
     #[case::too_large("status=1000001", "from 1 to 1000000")]
     #[case::twice("status=1 status=2", "`status` is given twice")]
     #[case::itself("mix=1", "unknown API scenario `mix`")]
+    #[case::no_operation("launch_cancel=1", "unknown API scenario `launch_cancel`")]
     #[case::empty(" , ", "at least one operation")]
     fn a_mistake_is_named(#[case] text: &str, #[case] message: &str) {
         let error = text.parse::<Mix>().unwrap_err().to_string();

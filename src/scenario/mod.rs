@@ -16,6 +16,7 @@ mod table;
 
 pub use calls::Body;
 pub(crate) use calls::STATUS;
+pub(crate) use calls::launching::{CANCEL_LAUNCH, LAUNCH as LAUNCH_CALL, VALIDATE_LAUNCH};
 pub use calls::shared as shared_calls;
 pub use expect::{
     Assessment, Circumstances, Condition, Expectation, ExpectedError, Shape, job_id, job_ids,
@@ -28,7 +29,10 @@ pub use names::{IterationNames, SharedNames};
 pub(crate) use names::{JOB_SECONDS, UPLOADED_WORKDIR};
 pub(crate) use served_steps::{http_steps, is_requested, run_steps};
 pub use steps::step_and_infra;
-pub(crate) use steps::{CONNECT, FIRST_LINE, GAP, operation_step, steps_of_operation};
+pub(crate) use steps::{
+    CANCEL, CONNECT, DOWN, ENDED_BEFORE_CANCEL, FIRST_LINE, GAP, LAUNCH, NO_CLUSTER, on_server,
+    operation_step, steps_of_operation, submitted,
+};
 
 /// Entry of a scenario in the table of all scenarios.
 #[derive(Debug)]
@@ -143,6 +147,9 @@ impl Cost {
 pub enum Work {
     /// HTTP requests in this order.
     Api(&'static [Action]),
+    /// HTTP requests in this order: a launch, its cancellation, which probe launches skip, and the
+    /// teardown.
+    LaunchCancel(&'static [Action]),
     /// One of the API scenarios of the plan's [`Mix`], drawn for each iteration.
     Mix,
     /// `sky` processes, one after the other. One that fails ends the iteration.
@@ -258,7 +265,7 @@ impl Scenario {
     /// Whether each iteration leaves a cluster behind. (A managed job takes its cluster down.)
     pub fn leaves_cluster(&self) -> bool {
         match &self.work {
-            Work::Api(actions) => {
+            Work::Api(actions) | Work::LaunchCancel(actions) => {
                 let submits = |path| {
                     actions.iter().any(|it| matches!(it, Action::Submit(call) if call.path == path))
                 };
@@ -280,7 +287,7 @@ impl Scenario {
             // Unknown; most programs have one cluster at a time.
             Work::Script => 1,
             _ if self.needs != Need::Infrastructure => 0,
-            Work::Api(actions) => {
+            Work::Api(actions) | Work::LaunchCancel(actions) => {
                 let is_launch = |action: &&Action| matches!(action, Action::Submit(call) if LAUNCHING.contains(&call.path));
                 actions.iter().filter(is_launch).count()
             }
@@ -295,7 +302,9 @@ impl Scenario {
     /// Whether an iteration uploads a working directory by itself.
     pub fn uploads(&self) -> bool {
         match &self.work {
-            Work::Api(actions) => actions.iter().any(|it| matches!(it, Action::Upload)),
+            Work::Api(actions) | Work::LaunchCancel(actions) => {
+                actions.iter().any(|it| matches!(it, Action::Upload))
+            }
             _ => false,
         }
     }
@@ -303,7 +312,7 @@ impl Scenario {
     /// Whether an iteration submits a managed job.
     pub fn submits_jobs(&self) -> bool {
         match &self.work {
-            Work::Api(actions) => actions
+            Work::Api(actions) | Work::LaunchCancel(actions) => actions
                 .iter()
                 .any(|it| matches!(it, Action::Submit(call) if call.path == "/jobs/launch")),
             Work::Cli(commands) => {
@@ -345,7 +354,9 @@ mod tests {
     #[test]
     fn every_followed_call_was_submitted_before() {
         for scenario in ScenarioId::ALL.map(Scenario::of) {
-            let Work::Api(actions) = &scenario.work else { continue };
+            let (Work::Api(actions) | Work::LaunchCancel(actions)) = &scenario.work else {
+                continue;
+            };
             let mut submitted = Vec::new();
             let mut concurrent = 0;
             for action in *actions {

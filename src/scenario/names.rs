@@ -51,6 +51,8 @@ pub struct IterationNames {
     /// ID of the last job that the iteration has submitted, on a cluster or managed; before any, of
     /// the shared job that the scenario needs.
     pub job_id: Option<u64>,
+    /// ID of the request that the iteration cancels; `None` before there is one.
+    pub request_id: Option<String>,
     /// Directory that `sky` processes send along with a launch; empty for requests without one.
     pub workdir: PathBuf,
     /// Free port for the replica of the shared service; 8080 if `None`.
@@ -80,6 +82,7 @@ impl IterationNames {
             },
             own: none(),
             job_id: None,
+            request_id: None,
             workdir: PathBuf::new(),
             service_port: None,
             job_seconds: JOB_SECONDS,

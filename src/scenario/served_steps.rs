@@ -46,7 +46,7 @@ pub(crate) fn run_steps(request: &str) -> BTreeSet<String> {
 /// Calls of all scenarios, with the actions that send them.
 fn calls() -> impl Iterator<Item = (&'static Action, &'static Call)> {
     let actions = ScenarioId::ALL.into_iter().flat_map(|id| match &Scenario::of(id).work {
-        Work::Api(actions) => *actions,
+        Work::Api(actions) | Work::LaunchCancel(actions) => *actions,
         // The operations of a mix are scenarios of their own.
         Work::Mix | Work::Cli(_) | Work::Script | Work::Hold(_) | Work::Probe => &[],
     });

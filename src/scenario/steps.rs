@@ -17,6 +17,25 @@ pub(crate) const FIRST_LINE: &str = "first-line";
 /// Step of a held connection: longest time without data after the first line.
 pub(crate) const GAP: &str = "gap";
 
+/// Step of a probe launch: time from its submission to its end.
+pub(crate) const LAUNCH: &str = "launch";
+
+/// Step of a launch that ended before its cancellation: time from its submission to its end.
+pub(crate) const ENDED_BEFORE_CANCEL: &str = "launch/ended-before-cancel";
+
+/// Step of a cancelled launch: time from the submission of the cancellation until the record of
+/// the launch is CANCELLED.
+pub(crate) const CANCEL: &str = "cancel";
+
+/// Step of a teardown: time from its submission to its end.
+pub(crate) const DOWN: &str = "down";
+
+/// Step of a teardown after a cancelled launch that had made no cluster yet.
+pub(crate) const NO_CLUSTER: &str = "down/no-cluster";
+
+/// Steps of `api:launch_cancel` that are a whole request, or several.
+const WHOLE_REQUESTS: [&str; 5] = [LAUNCH, ENDED_BEFORE_CANCEL, CANCEL, DOWN, NO_CLUSTER];
+
 /// Name and infra of a recorded step; without an infra if its scenario runs on one at most.
 pub fn step_and_infra(step: &str) -> (&str, Option<&str>) {
     match step.rsplit_once(AT) {
@@ -34,6 +53,15 @@ impl Scenario {
                 actions.iter().chain(&TAKE_DOWN).flat_map(Action::steps).collect()
             }
             Work::Api(actions) => actions.iter().flat_map(Action::steps).collect(),
+            Work::LaunchCancel(actions) => {
+                let parts = actions.iter().flat_map(|action| match action {
+                    Action::Submit(call) => vec![submitted(call), on_server(call)],
+                    // The result is waited for in a step of the whole request.
+                    Action::Follow(_) => Vec::new(),
+                    action => action.steps(),
+                });
+                parts.chain(WHOLE_REQUESTS.map(str::to_owned)).collect()
+            }
             Work::Mix => {
                 let operations = ScenarioId::ALL.into_iter().filter(|id| is_operation(*id));
                 operations.flat_map(steps_of_operation).collect()
@@ -63,11 +91,22 @@ pub(crate) fn operation_step(id: ScenarioId) -> String {
     format!("operation {}", id.name())
 }
 
+/// Name of the step that is the submission of a request.
+pub(crate) fn submitted(call: &Call) -> String {
+    format!("{}/submit", call.step)
+}
+
+/// Name of the step that is the server's own record of a request.
+pub(crate) fn on_server(call: &Call) -> String {
+    format!("{}/queue+run", call.step)
+}
+
 impl Action {
     fn steps(&self) -> Vec<String> {
-        let submitted = |call: &Call| format!("{}/submit", call.step);
-        let read =
-            |call: &Call| ["stream", "get", "queue+run"].map(|it| format!("{}/{it}", call.step));
+        let read = |call: &Call| {
+            let part = |part| format!("{}/{part}", call.step);
+            [part("stream"), part("get"), on_server(call)]
+        };
         match self {
             Self::Health => vec!["health".to_owned()],
             Self::Upload => vec!["upload".to_owned()],
@@ -106,6 +145,7 @@ mod tests {
     #[case::queued(ScenarioId::ApiStatus, &["health", "status/get", "status/queue+run", "status/stream", "status/submit"])]
     #[case::output(ScenarioId::ApiTailLogs, &["health", "logs/first-line", "logs/get", "logs/queue+run", "logs/stream"])]
     #[case::inline(ScenarioId::ApiValidate, &["health", "validate"])]
+    #[case::cancelled(ScenarioId::ApiLaunchCancel, &["api_cancel/queue+run", "api_cancel/submit", "cancel", "down", "down/no-cluster", "down/queue+run", "down/submit", "health", "launch", "launch/ended-before-cancel", "launch/queue+run", "launch/submit", "validate"])]
     #[case::cli(ScenarioId::CliJobs, &["sky jobs launch"])]
     #[case::held(ScenarioId::HoldLogs, &["connect", "first-line", "gap"])]
     #[case::probe(ScenarioId::ProbeHealth, &[])]

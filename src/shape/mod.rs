@@ -6,6 +6,7 @@
 //! same at the same times.
 
 mod arrivals;
+mod delays;
 mod pause;
 mod rate;
 mod stage;
@@ -20,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use arrivals::Arrivals;
+pub use delays::Delays;
 pub use pause::Pause;
 pub use rate::Rate;
 use stage::area;

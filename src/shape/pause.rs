@@ -1,4 +1,4 @@
-//! Pause between two iterations of a user: a fixed time, or one drawn from a range.
+//! Pause, such as between two iterations of a user: a fixed time, or one drawn from a range.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::units::QuantityError;
 
-/// Pause between two iterations of a user. In files and flags a text, such as `1s` or `1s..3s`.
+/// Pause, such as between two iterations of a user. In files and flags a text, such as `1s` or `1s..3s`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pause {
     shortest: Duration,
@@ -17,6 +17,11 @@ pub struct Pause {
 }
 
 impl Pause {
+    /// Pause drawn from a range, whose ends are in this order.
+    pub(super) const fn between(shortest: Duration, longest: Duration) -> Self {
+        Self { shortest, longest }
+    }
+
     /// Whether there is no pause.
     pub const fn is_none(self) -> bool {
         self.longest.is_zero()

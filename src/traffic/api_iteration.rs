@@ -18,7 +18,8 @@ use crate::api::{
 };
 use crate::record::outcome::Failure;
 use crate::scenario::{
-    Action, Call, Circumstances, IterationNames, Scenario, Shape, TAKE_DOWN, job_id,
+    self, Action, Call, Circumstances, IterationNames, Scenario, Shape, TAKE_DOWN, job_id,
+    submitted,
 };
 
 /// Runs one iteration of a scenario, whose actions are `actions`.
@@ -48,19 +49,22 @@ pub(super) fn take_down(
 }
 
 /// User during one iteration.
-struct User {
-    client: Arc<ApiClient>,
-    names: IterationNames,
+pub(super) struct User {
+    pub(super) client: Arc<ApiClient>,
+    pub(super) names: IterationNames,
     circumstances: Circumstances,
     /// SkyPilot version of the SDK whose retries the user has.
     release: String,
     /// Whether the server is on another machine.
     remote: bool,
-    iteration: Iteration,
+    pub(super) iteration: Iteration,
 }
 
 impl User {
-    fn new(context: &ScenarioContext, IterationId { user, number }: IterationId) -> Self {
+    pub(super) fn new(
+        context: &ScenarioContext,
+        IterationId { user, number }: IterationId,
+    ) -> Self {
         Self {
             client: context.client_of(user),
             names: context.names(number, user),
@@ -110,7 +114,7 @@ impl User {
     /// Requests the server's health, as each SDK process does first. For a server on this
     /// machine the SDK checks again after a transport error, before it would start a server
     /// itself.
-    async fn check_health(&mut self) -> Result<(), Failure> {
+    pub(super) async fn check_health(&mut self) -> Result<(), Failure> {
         let (start, client) = (Instant::now(), Arc::clone(&self.client));
         let (mut checks, retries) = (if self.remote { 1 } else { 2 }, Retries::default());
         let health = loop {
@@ -129,7 +133,7 @@ impl User {
     }
 
     /// Sends a request and judges the value in its response.
-    async fn send_inline(&mut self, call: &Call) -> Result<(), Failure> {
+    pub(super) async fn send_inline(&mut self, call: &Call) -> Result<(), Failure> {
         let response = self.send(call, call.step.to_owned()).await?;
         let value: Value = serde_json::from_slice(&response.body)
             .map_err(|_| unexpected_response(call.step, 200, "expected a JSON body".to_owned()))?;
@@ -138,8 +142,8 @@ impl User {
     }
 
     /// Sends a queued request and returns its ID.
-    async fn submit(&mut self, call: &Call) -> Result<String, Failure> {
-        let response = self.send(call, format!("{}/submit", call.step)).await?;
+    pub(super) async fn submit(&mut self, call: &Call) -> Result<String, Failure> {
+        let response = self.send(call, submitted(call)).await?;
         response.request_id.ok_or_else(|| no_request_id(call))
     }
 
@@ -247,12 +251,12 @@ impl User {
         }
         let answer = answer?;
         if let Some(on_server) = answer.on_server {
-            self.iteration.step(format!("{}/queue+run", call.step), on_server);
+            self.iteration.step(scenario::on_server(call), on_server);
         }
         Ok(answer)
     }
 
-    fn judge(&mut self, call: &Call, result: Result<Value, Failure>) {
+    pub(super) fn judge(&mut self, call: &Call, result: Result<Value, Failure>) {
         let Self { client, iteration, circumstances, .. } = self;
         let excerpt = |value: &Value| client.excerpt(&value.to_string());
         iteration.judge(call.step, result, &call.expect, *circumstances, excerpt);

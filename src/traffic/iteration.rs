@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::engine::FinishedIteration;
 use crate::api::unexpected_response;
-use crate::record::outcome::{Failure, SegmentOutcome, Tally};
+use crate::record::outcome::{Failure, SegmentOutcome, SuspectedWedge, Tally, error_type};
 use crate::scenario::{Assessment, Circumstances, Expectation, ExpectedError};
 
 /// Adds an iteration that is judged by itself to its segment.
@@ -31,6 +31,7 @@ pub(super) struct Iteration {
     unjudged: bool,
     interrupted: bool,
     retries: u64,
+    suspected_wedges: Vec<SuspectedWedge>,
 }
 
 impl Iteration {
@@ -68,6 +69,17 @@ impl Iteration {
             None => self.failed = true,
         }
         self.tally.add(failure, None);
+    }
+
+    /// Records a request that did not end within the limit of its scenario.
+    pub(super) fn suspect(&mut self, step: &str, wedge: SuspectedWedge) {
+        self.fail(Failure {
+            step: step.to_owned(),
+            status: None,
+            error_type: error_type::SUSPECTED_WEDGE.to_owned(),
+            message: wedge.excess(),
+        });
+        self.suspected_wedges.push(wedge);
     }
 
     /// Records a failure unless it is one of `expected_errors`, which are counted separately.
@@ -124,6 +136,7 @@ impl Iteration {
     pub(super) fn followed_by(mut self, next: Self) -> Self {
         self.steps.extend(next.steps);
         self.retries += next.retries;
+        self.suspected_wedges.extend(next.suspected_wedges);
         if !self.has_failed() {
             self.tally.add_all(&next.tally);
             (self.failed, self.client_failed) = (next.failed, next.client_failed);
@@ -132,9 +145,10 @@ impl Iteration {
     }
 
     /// Adds the iteration to its segment. `duration` counts from its scheduled start.
-    pub(super) fn add_to(self, segment: &mut SegmentOutcome, duration: Duration) {
+    pub(super) fn add_to(mut self, segment: &mut SegmentOutcome, duration: Duration) {
         segment.tally.add_all(&self.tally);
         segment.retries += self.retries;
+        segment.suspected_wedges.append(&mut self.suspected_wedges);
         if self.interrupted {
             segment.interrupted += 1;
             return;

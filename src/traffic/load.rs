@@ -10,7 +10,8 @@ use super::engine::{
 use super::iteration::add_to_segment;
 use super::reserve::ReservedFiles;
 use super::{
-    ScenarioContext, TrafficError, api_iteration, cli_iteration, mixed_iteration, script_iteration,
+    ScenarioContext, TrafficError, api_iteration, cli_iteration, launch_cancel, mixed_iteration,
+    script_iteration,
 };
 use crate::record::outcome::{Ended, SegmentOutcome};
 use crate::scenario::Work;
@@ -160,6 +161,10 @@ async fn with_work<D: super::engine::Driver>(
             let scenario = context.scenario;
             let iteration =
                 move |id: IterationId| api_iteration::run(&shared, scenario, actions, id);
+            load.run(&context.timeline, end, iteration, add_to_segment).await
+        }
+        Work::LaunchCancel(_) => {
+            let iteration = move |id: IterationId| launch_cancel::run(&shared, id);
             load.run(&context.timeline, end, iteration, add_to_segment).await
         }
         Work::Mix => {

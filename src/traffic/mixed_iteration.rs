@@ -6,14 +6,14 @@ use super::engine::IterationId;
 use super::iteration::Iteration;
 use super::{ScenarioContext, api_iteration};
 use crate::record::outcome::{ClientFault, Failure};
-use crate::scenario::{Mix, Scenario, ScenarioId, Work, operation_step};
+use crate::scenario::{Scenario, ScenarioId, Work, operation_step};
 
 /// Runs one iteration.
 pub(super) fn run(
     context: &ScenarioContext,
     id: IterationId,
 ) -> impl Future<Output = Iteration> + use<> {
-    let operation = context.planned.mix.as_ref().map(|mix| drawn(context, mix, id));
+    let operation = context.planned.mix.as_ref().map(|mix| mix.draw(&mut context.random_of(id)));
     let running = operation.and_then(|operation| {
         let scenario = Scenario::of(operation);
         let Work::Api(actions) = scenario.work else { return None };
@@ -35,15 +35,4 @@ pub(super) fn run(
         iteration.step(operation_step(operation), start.elapsed());
         iteration
     }
-}
-
-/// Operation of an iteration. It depends on nothing but the plan and the iteration, so that two
-/// runs of one plan send the same.
-fn drawn(context: &ScenarioContext, mix: &Mix, id: IterationId) -> ScenarioId {
-    // The user of an arrival is the lowest free number, which depends on the server.
-    let user = if context.planned.shape.is_open() { 0 } else { id.user };
-    let of_iteration = (u64::from(user) << 32) | u64::from(id.number);
-    // A sequence of its own: those of neighbouring seeds are independent.
-    let seed = context.seed().wrapping_add(fastrand::Rng::with_seed(of_iteration).u64(..));
-    mix.draw(&mut fastrand::Rng::with_seed(seed))
 }

@@ -11,13 +11,16 @@ mod archive;
 mod barrier;
 mod bench_lines;
 mod breach;
+mod cancelled_requests;
 mod cli_iteration;
 mod cli_judgement;
 mod client_process;
 mod engine;
+mod executors;
 mod hold;
 mod infra_resources;
 mod iteration;
+mod launch_cancel;
 mod load;
 mod log_reader;
 mod mixed_iteration;
@@ -51,7 +54,8 @@ use activity::ActivityLog;
 use archive::Workdir;
 use barrier::Barrier;
 pub use barrier::has_ended;
-use engine::EndCondition;
+use cancelled_requests::CancelledRequests;
+use engine::{EndCondition, IterationId};
 use infra_resources::InfraResources;
 use reserve::ReservedFiles;
 use stop::StopSignal;
@@ -96,7 +100,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         _ if !has_started => (Vec::new(), Ended::Stopped),
         (_, Some(failure)) => (vec![context.fail_all(failure)], Ended::Finished),
         (Work::Hold(call), None) => hold::run(&context, call, &stop, limit).await?,
-        (Work::Api(_) | Work::Mix | Work::Cli(_) | Work::Script, None) => {
+        (Work::Api(_) | Work::LaunchCancel(_) | Work::Mix | Work::Cli(_) | Work::Script, None) => {
             load::run(&context, EndCondition { stop: &stop, limit }, &mut reserve).await?
         }
     };
@@ -148,6 +152,8 @@ struct ScenarioContext {
     workdir: Option<Workdir>,
     /// Number of SkyPilot users so far.
     users: Cell<u16>,
+    /// Requests that the scenario has cancelled.
+    cancelled: CancelledRequests,
 }
 
 impl ScenarioContext {
@@ -179,6 +185,7 @@ impl ScenarioContext {
             timeline: Timeline::start(),
             activity: ActivityLog::of(plan),
             users: Cell::new(0),
+            cancelled: CancelledRequests::default(),
         })
     }
 }
@@ -199,6 +206,27 @@ impl ScenarioContext {
     /// Seed of what the scenario draws. Scenarios draw from sequences of their own.
     fn seed(&self) -> u64 {
         self.plan.seed.wrapping_add((self.planned.id as u64) << 16)
+    }
+
+    /// Sequence of random numbers of one iteration. It depends on nothing but the plan and the
+    /// iteration, so that two runs of one plan send the same.
+    fn random_of(&self, id: IterationId) -> fastrand::Rng {
+        // The user of an arrival is the lowest free number, which depends on the server.
+        let user = if self.planned.shape.is_open() { 0 } else { id.user };
+        let of_iteration = (u64::from(user) << 32) | u64::from(id.number);
+        // A sequence of its own: those of neighbouring seeds are independent.
+        let seed = self.seed().wrapping_add(fastrand::Rng::with_seed(of_iteration).u64(..));
+        fastrand::Rng::with_seed(seed)
+    }
+
+    /// Number of an iteration among those of all users, counted from 0, in the order in which users
+    /// start that are equally fast.
+    fn position_of(&self, id: IterationId) -> u64 {
+        let number = u64::from(id.number);
+        match self.planned.shape.is_open() {
+            true => number,
+            false => number * u64::from(self.planned.users) + u64::from(id.user),
+        }
     }
 
     /// Whether an iteration of a scenario takes down the cluster that it has launched. The clusters

@@ -28,6 +28,7 @@ use crate::support;
 #[case::start_stop(ScenarioId::ApiStartStop)]
 #[case::autostop(ScenarioId::ApiAutostop)]
 #[case::session(ScenarioId::ApiSession)]
+#[case::launch_cancel(ScenarioId::ApiLaunchCancel)]
 #[case::mix(ScenarioId::ApiMix)]
 #[tokio::test]
 async fn every_request_gets_the_expected_response(#[case] id: ScenarioId) -> anyhow::Result<()> {

@@ -44,6 +44,7 @@
 //! | `FAKE_SKY_LATE` | like `FAIL`: the request runs, but the response to its submission takes 6 s more (SDK timeout of `/launch` and `/exec`: 5 s) |
 //! | `FAKE_SKY_DIE_AFTER_MS` | main gets SIGKILL this long after its first queued request (never) |
 //! | `FAKE_SKY_REPLACE_AFTER_MS` | likewise: another main takes over the port, and main is killed (never) |
+//! | `FAKE_SKY_WEDGE` | 1: an executor in which a request was cancelled hangs with its next one (0) |
 //! | `FAKE_SKY_STALL_MS` | duration for which the event loop blocks once, 50 ms after the first queued request (0) |
 //! | `FAKE_SKY_METRICS_TTL_MS` | age from which a scrape has a new snapshot of the metrics made (30000) |
 //! | `FAKE_SKY_METRICS_FAIL` | `/metrics:3`: these scrapes get HTTP 500 |
@@ -112,6 +113,7 @@ pub struct Settings {
     pub late: Faults,
     pub die_after: Option<Duration>,
     pub replace_after: Option<Duration>,
+    pub wedge: bool,
     pub stall: Duration,
     pub metrics_ttl: Duration,
     pub metrics_fail: Faults,
@@ -169,6 +171,7 @@ impl Default for Settings {
             late: Faults::default(),
             die_after: None,
             replace_after: None,
+            wedge: false,
             stall: Duration::ZERO,
             metrics_ttl: Duration::from_secs(30),
             metrics_fail: Faults::default(),
@@ -248,6 +251,7 @@ impl Settings {
             "LATE" => self.late = value.parse()?,
             "DIE_AFTER_MS" => self.die_after = Some(millis(value)?),
             "REPLACE_AFTER_MS" => self.replace_after = Some(millis(value)?),
+            "WEDGE" => self.wedge = flag(value)?,
             "STALL_MS" => self.stall = millis(value)?,
             "METRICS_TTL_MS" => self.metrics_ttl = millis(value)?,
             "METRICS_FAIL" => self.metrics_fail = value.parse()?,

@@ -12,6 +12,7 @@ mod missing;
 mod server_profile;
 mod server_view;
 mod users;
+mod wedges;
 
 use std::fmt;
 
@@ -166,6 +167,7 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
     findings.of_events(case);
     findings.of_missing(case);
     findings.of_infrastructure(case);
+    findings.of_wedges(case);
     findings.of_scenarios(case);
     findings.of_unjudged(case);
     findings.of_retries(case);

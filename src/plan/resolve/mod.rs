@@ -15,6 +15,7 @@ mod memory;
 mod mix;
 mod open_files;
 mod peaks;
+mod probe_launches;
 mod scenarios;
 mod script;
 mod server_env;
@@ -206,6 +207,10 @@ impl Resolver<'_> {
         // Depends on the concurrency, which `capacity` may have reduced.
         self.check_open_files(&scenarios);
         let phase_peaks = self.phase_peaks(&basis.server);
+        // A reduced load has a finding of its own.
+        if reduction == Reduction::NONE {
+            self.check_probe_launches(&scenarios);
+        }
         // Only here, so that the errors of all checks are reported together.
         self.finish()?;
         let speed = self.machine.speed;

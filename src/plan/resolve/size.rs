@@ -1,11 +1,12 @@
 //! Size of a load: users of each scenario, and iterations of each user.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Resolver;
 use super::assignment::Assigned;
 use super::shape::{Form, Shaped, default_in_flight, with_warm_up};
-use crate::plan::{PlannedScenario, Reduction, ServerTarget};
+use crate::plan::{Cancellations, PlannedScenario, Reduction, ServerTarget};
 use crate::scenario::{Scenario, ScenarioKind};
 use crate::shape::{LoadShape, Model, Pause, Stage, Timed};
 
@@ -62,7 +63,8 @@ impl Size {
             ScenarioKind::Api | ScenarioKind::Hold => (self.users.api, self.iterations),
             ScenarioKind::Cli => (self.users.cli, self.iterations),
         };
-        let Shaped { users: of_scenario, form } = shaped.cloned().unwrap_or_default();
+        let Shaped { users: of_scenario, form, cancellations } =
+            shaped.cloned().unwrap_or_default();
         let users = of_scenario.unwrap_or(users);
         // Users are per infra. Without an infra the count is 0, which must not make 0 users.
         let count = u32::try_from(infras.len().max(1)).unwrap_or(u32::MAX);
@@ -103,26 +105,27 @@ impl Size {
                 (max_in_flight.min(self.most_in_flight), LoadShape::Timed(timed))
             }
         };
-        PlannedScenario { id, users, shape, concurrency: users, infras, mix }
+        PlannedScenario { id, users, shape, concurrency: users, infras, mix, cancellations }
     }
 }
 
 impl Resolver<'_> {
     pub(super) fn typed_users(&mut self) -> Option<u32> {
-        self.count("-n", self.request.users.as_deref(), MAX_USERS)
+        self.count("-n", self.request.users.as_deref(), 1..=MAX_USERS)
     }
 
     pub(super) fn typed_iterations(&mut self) -> Option<u32> {
-        self.count("--iterations", self.request.iterations.as_deref(), MAX_ITERATIONS)
+        self.count("--iterations", self.request.iterations.as_deref(), 1..=MAX_ITERATIONS)
     }
 
-    fn count(&mut self, flag: &str, text: Option<&str>, max: u32) -> Option<u32> {
+    fn count(&mut self, flag: &str, text: Option<&str>, range: RangeInclusive<u32>) -> Option<u32> {
         let text = text?;
         match text.trim().parse::<u32>() {
-            Ok(number) if (1..=max).contains(&number) => Some(number),
+            Ok(number) if range.contains(&number) => Some(number),
             _ => {
+                let (least, most) = range.into_inner();
                 self.error(format!(
-                    "{flag}: expected a whole number from 1 to {max}, got `{text}`"
+                    "{flag}: expected a whole number from {least} to {most}, got `{text}`"
                 ));
                 None
             }
@@ -130,7 +133,12 @@ impl Resolver<'_> {
     }
 
     pub(super) fn typed_max_in_flight(&mut self) -> Option<u32> {
-        self.count("--max-in-flight", self.request.max_in_flight.as_deref(), MAX_USERS)
+        self.count("--max-in-flight", self.request.max_in_flight.as_deref(), 1..=MAX_USERS)
+    }
+
+    pub(super) fn typed_probe_distance(&mut self) -> Option<u32> {
+        let text = self.request.probe_every.as_deref();
+        self.count("--probe-every", text, Cancellations::DISTANCES)
     }
 
     /// Seed of everything that is drawn at random.

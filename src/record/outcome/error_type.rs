@@ -33,6 +33,9 @@ pub const REQUEST_NOT_FOUND: &str = "request-not-found";
 /// Request that was still running after its `sky` process had exited.
 pub const REQUEST_NOT_FINISHED: &str = "request-not-finished";
 
+/// Request that did not end within the limit of its scenario.
+pub const SUSPECTED_WEDGE: &str = "suspected-wedge";
+
 /// Iteration that was still running at the end of its scenario.
 pub const ITERATION_NOT_FINISHED: &str = "iteration-not-finished";
 
@@ -49,7 +52,7 @@ pub const NOT_REMOVED_IN_TIME: &str = "not-removed-in-time";
 pub const JOB_NOT_FINISHED: &str = "job-not-finished";
 
 /// Types of this module.
-const ALL: [&str; 16] = [
+const ALL: [&str; 17] = [
     TIMEOUT,
     CONNECT_ERROR,
     CONNECTION_LOST,
@@ -61,6 +64,7 @@ const ALL: [&str; 16] = [
     NEEDS_AUTHENTICATION,
     REQUEST_NOT_FOUND,
     REQUEST_NOT_FINISHED,
+    SUSPECTED_WEDGE,
     ITERATION_NOT_FINISHED,
     NOT_SET_UP,
     NOT_READY_IN_TIME,

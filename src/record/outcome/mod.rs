@@ -10,6 +10,7 @@ pub mod error_type;
 mod failure;
 mod figures;
 mod latencies;
+mod suspected_wedge;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +24,9 @@ pub use client_fault::ClientFault;
 pub use failure::{Failure, FailureTally, Tally};
 pub(crate) use figures::throughput;
 pub use latencies::Latencies;
+pub use suspected_wedge::{
+    CancelledRequest, LimitedSince, RequestExecutor, RequestRecord, SuspectedWedge,
+};
 
 use super::{Document, Version, v2};
 use crate::clock::Timestamp;
@@ -69,6 +73,9 @@ impl ScenarioOutcome {
     pub fn hide(&mut self, credentials: &Credentials) {
         for segment in &mut self.segments {
             segment.tally.map_messages(|message| credentials.hide_in(message));
+            for wedge in &mut segment.suspected_wedges {
+                wedge.hide(|text| credentials.hide_in(text));
+            }
         }
     }
 }
@@ -140,6 +147,9 @@ pub struct SegmentOutcome {
     pub interrupted: u64,
     /// Failures and expected errors, by type.
     pub tally: Tally,
+    /// Requests of `api:launch_cancel` that did not end within its limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspected_wedges: Vec<SuspectedWedge>,
     /// Latencies from the scheduled start of an iteration to its last response, failed
     /// iterations included.
     pub iteration_duration: Latencies,
@@ -168,6 +178,7 @@ impl SegmentOutcome {
             dropped: None,
             interrupted: 0,
             tally: Tally::default(),
+            suspected_wedges: Vec::new(),
             iteration_duration: Latencies::default(),
             steps: BTreeMap::new(),
             send_lateness: Latencies::default(),

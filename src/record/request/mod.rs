@@ -43,7 +43,7 @@ pub struct LoadRequest {
     /// API scenarios: launch_and_logs status cli_status tail_logs validate api_status
     /// (+ exec cluster_queue jobs_launch jobs_logs jobs_queue status_refresh launch_dryrun; on
     /// clouds check show_gpus optimize storage_ls cost_report cluster_refresh start_stop autostop;
-    /// session), all.
+    /// session launch_cancel), all.
     #[arg(long, value_name = "LIST", num_args = 1.., visible_aliases = aliases::API)]
     pub api: Vec<String>,
 
@@ -135,6 +135,21 @@ pub struct LoadRequest {
     /// interrupted [default: 30s].
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub graceful_stop: Option<String>,
+
+    /// Time from a launch of launch_cancel to its cancellation: a time, a range such as 5s..30s, or
+    /// several of them, of which each launch draws one [default: 1s..30s].
+    #[arg(long, value_name = "TIME|A..B ..", allow_hyphen_values = true)]
+    pub cancel_after: Option<String>,
+
+    /// Leave one of N launches of launch_cancel uncancelled, as a probe that must finish
+    /// [default: 5].
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub probe_every: Option<String>,
+
+    /// Time after which an unfinished request of launch_cancel is a suspected wedge of its executor
+    /// [default: 5m].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub stuck_after: Option<String>,
 
     /// Seed of everything that is drawn at random, such as pauses [default: the plan's].
     #[arg(long, value_name = "N", allow_hyphen_values = true)]

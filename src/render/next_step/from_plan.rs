@@ -15,6 +15,8 @@ use crate::shape::{Model, Pause, StageList, Timed};
 /// Request that is resolved to a similar plan.
 pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
     let scenarios = loaded(plan);
+    let launches = plan.scenario(ScenarioId::ApiLaunchCancel);
+    let cancellations = launches.and_then(|planned| planned.cancellations.as_ref());
     let is_isolated = matches!(plan.server, ServerTarget::Isolated { .. });
     let clouds = match &plan.infrastructure {
         Infrastructure::Clouds(names) => names.clone(),
@@ -30,6 +32,9 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
         cli: list(ScenarioKind::Cli, &scenarios),
         api: list(ScenarioKind::Api, &scenarios),
         mix: mix(plan),
+        cancel_after: cancellations.map(|it| it.cancel_after.to_string()),
+        probe_every: cancellations.map(|it| it.probe_every.to_string()),
+        stuck_after: cancellations.map(|it| humantime::format_duration(it.stuck_after).to_string()),
         hold: held(plan),
         // An isolated server can only use a cloud with copied credentials.
         copy_credentials: is_isolated && !clouds.is_empty(),

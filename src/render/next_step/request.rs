@@ -81,6 +81,9 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     request.script = script.map(|script| script.path.clone());
     request.script_timeout = request.script_timeout.filter(|_| script.is_some());
     request.mix = mix(&report.plan).filter(|_| scenarios.contains(&ScenarioId::ApiMix));
+    if !scenarios.contains(&ScenarioId::ApiLaunchCancel) {
+        (request.cancel_after, request.probe_every, request.stuck_after) = (None, None, None);
+    }
     if request.hold.is_empty() {
         // Flags that name scenarios leave the plan's connections out.
         request.hold = held(&report.plan);

@@ -27,7 +27,7 @@ pub(super) fn job(names: &IterationNames) -> String {
     task(&names.shared.infra, "echo hello && sleep 10")
 }
 
-pub(in crate::scenario) static VALIDATE_LAUNCH: Call = Call {
+pub(crate) static VALIDATE_LAUNCH: Call = Call {
     step: "validate",
     path: "/validate",
     body: Body::Fields(|names| {
@@ -44,12 +44,23 @@ pub(in crate::scenario) static VALIDATE_LAUNCH: Call = Call {
     prints: None,
 };
 
-pub(in crate::scenario) static LAUNCH: Call = Call {
+pub(crate) static LAUNCH: Call = Call {
     step: "launch",
     path: "/launch",
     body: Body::Fields(|names| launch(&echo(names), &names.own)),
     sdk_timeout: FIVE_SECONDS,
     expect: Expectation { value: Shape::JobId, errors: &[] },
+    prints: None,
+};
+
+/// Cancellation of the launch's request.
+pub(crate) static CANCEL_LAUNCH: Call = Call {
+    step: "api_cancel",
+    path: "/api/cancel",
+    // SkyPilot's SDK adds the user's id, which changes nothing for the user's own requests.
+    body: Body::Fields(|names| json!({"request_ids": [names.request_id], "user_id": null})),
+    sdk_timeout: FIVE_SECONDS,
+    expect: Expectation { value: Shape::Any, errors: &[] },
     prints: None,
 };
 

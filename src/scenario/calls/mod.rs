@@ -2,7 +2,7 @@
 
 pub(super) mod cloud;
 pub(super) mod held;
-pub(super) mod launching;
+pub(crate) mod launching;
 pub(super) mod session;
 pub mod shared;
 

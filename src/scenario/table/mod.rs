@@ -1,5 +1,5 @@
 //! Table of all scenarios: API scenarios, those of them that need a cloud, CLI scenarios, the
-//! sessions of both kinds, the mix, the user's program, those that hold connections, and the health
+//! sessions of both kinds, cancelled launches, the mix, the user's program, those that hold connections, and the health
 //! probe.
 
 mod api;
@@ -8,7 +8,29 @@ mod cloud;
 mod hold;
 mod session;
 
-use super::{Cost, Feature, Need, Scenario, ScenarioId, Work};
+use super::{Action, Cost, Feature, Need, Scenario, ScenarioId, Work, calls};
+
+/// Entry of launches that are cancelled. What a cancelled launch takes depends on when that is: the
+/// cost is that of a whole one.
+static LAUNCH_CANCEL: [Scenario; 1] = [Scenario {
+    id: ScenarioId::ApiLaunchCancel,
+    summary: "launch a cluster, cancel the launch or not, tear down (long executor)",
+    needs: Need::Infrastructure,
+    requires: Feature::None,
+    work: Work::LaunchCancel(&[
+        Action::Health,
+        Action::Inline(&calls::launching::VALIDATE_LAUNCH),
+        Action::Submit(&calls::launching::LAUNCH),
+        Action::Follow(&calls::launching::LAUNCH),
+        Action::Submit(&calls::launching::CANCEL_LAUNCH),
+        Action::Follow(&calls::launching::CANCEL_LAUNCH),
+        Action::Submit(&calls::shared::DOWN),
+        Action::Follow(&calls::shared::DOWN),
+    ]),
+    // The cancellation runs beside the launch.
+    concurrent_processes: 2,
+    cost: Cost::of_launch(0.0),
+}];
 
 /// Entry of the mix. What an iteration takes is up to the operations that a plan mixes.
 static MIX: [Scenario; 1] = [Scenario {
@@ -45,10 +67,11 @@ static PROBE: [Scenario; 1] = [Scenario {
 }];
 
 /// Entries in the order of [`ScenarioId::ALL`], in parts.
-static PARTS: [&[Scenario]; 9] = [
+static PARTS: [&[Scenario]; 10] = [
     &api::SCENARIOS,
     &cloud::SCENARIOS,
     &session::API,
+    &LAUNCH_CANCEL,
     &MIX,
     &cli::SCENARIOS,
     &session::CLI,

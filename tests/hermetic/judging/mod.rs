@@ -27,3 +27,4 @@ pub(crate) mod server_views;
 mod shapes;
 pub(crate) mod texts;
 mod verdicts;
+mod wedges;

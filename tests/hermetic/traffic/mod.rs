@@ -7,6 +7,7 @@
 
 mod activity;
 mod barrier;
+mod cancelled_launches;
 mod cli;
 mod clouds;
 mod exhaustion;

@@ -62,6 +62,7 @@ impl TestRun {
                 concurrency: 3,
                 infras: Vec::new(),
                 mix: None,
+                cancellations: None,
             })
             .collect();
         plan.scenario_timeout = Duration::from_secs(120);

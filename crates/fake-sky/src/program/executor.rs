@@ -16,9 +16,9 @@ use std::time::Duration;
 use anyhow::Context;
 use fake_sky::settings::Settings;
 use fake_sky::{memory, title};
-use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::dup2_stdout;
 
+use super::interrupts::{Ended, Interrupts};
 use super::protocol::{DONE, Order, Queue, READY};
 use super::role::{self, Role};
 use super::{leaks, watchdog};
@@ -40,22 +40,24 @@ pub(crate) fn import(queue: Queue, settings: &Settings) -> anyhow::Result<()> {
 
 /// Runs requests until the server orders the exit.
 pub(crate) fn serve(settings: &Settings) -> anyhow::Result<()> {
-    // SkyPilot's executors ignore SIGTERM. Blocking has that effect, and must happen before
-    // the first thread starts, since threads inherit the mask.
-    let mut ignored = SigSet::empty();
-    ignored.add(Signal::SIGTERM);
-    ignored.thread_block()?;
+    // Before the first thread starts, since threads inherit the mask.
+    let interrupts = Interrupts::take()?;
     title::set_process_name("SkyPilot:executor");
     watchdog::start(settings)?;
 
     let _memory = memory::fill_to(settings.executor_mib);
     let server = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
     let mut leaked = None;
-    if matches!(run_orders(server, settings, &mut leaked)?, End::Dismissed) {
+    if matches!(run_orders(server, settings, &interrupts, &mut leaked)?, End::Dismissed) {
         return Ok(());
     }
     // SkyPilot's executors outlive a killed server, with all their memory. Here the
     // watchdog kills them later.
+    hang()
+}
+
+/// Waits forever.
+fn hang() -> ! {
     loop {
         thread::park();
     }
@@ -73,8 +75,10 @@ enum End {
 fn run_orders(
     server: UnixStream,
     settings: &Settings,
+    interrupts: &Interrupts,
     leaked: &mut Option<Vec<u8>>,
 ) -> anyhow::Result<End> {
+    let mut was_interrupted = false;
     let orders = BufReader::new(server.try_clone()?).lines();
     if send(&server, READY).is_err() {
         return Ok(End::Orphaned);
@@ -84,7 +88,11 @@ fn run_orders(
         match line.parse()? {
             Order::Run { request, service } => {
                 let log = RequestLog::open(&request)?;
-                run(service, settings.spike_mib);
+                if settings.wedge && was_interrupted {
+                    hang();
+                }
+                was_interrupted |=
+                    run(service, settings.spike_mib, interrupts) == Ended::Interrupted;
                 if leaked.is_none() {
                     *leaked = Some(leaks::create(settings)?);
                 }
@@ -99,14 +107,16 @@ fn run_orders(
     Ok(End::Orphaned)
 }
 
-fn run(service: Duration, spike_mib: usize) {
+fn run(service: Duration, spike_mib: usize, interrupts: &Interrupts) -> Ended {
+    // SkyPilot swallows the signal in an executor without a request.
+    interrupts.discard();
     if spike_mib == 0 {
-        return thread::sleep(service);
+        return interrupts.wait(service);
     }
     let spike = memory::touched(spike_mib << 20);
     thread::sleep(SPIKE);
     drop(spike);
-    thread::sleep(service.saturating_sub(SPIKE));
+    interrupts.wait(service.saturating_sub(SPIKE))
 }
 
 /// Sends a message to the server; an error if the server is gone.

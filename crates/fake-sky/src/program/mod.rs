@@ -11,6 +11,7 @@ mod cli;
 mod client;
 mod executor;
 mod idle;
+mod interrupts;
 mod leaks;
 mod local_port;
 mod protocol;

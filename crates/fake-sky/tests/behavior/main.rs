@@ -1,5 +1,6 @@
 //! Behavior of the stand-in that other tests rely on.
 
+mod cancellation;
 mod clusters;
 mod command_line;
 mod held_streams;

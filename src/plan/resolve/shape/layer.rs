@@ -1,9 +1,12 @@
 //! Places in which a shape is set: flags, one scenario of the plan, the plan.
 
+use std::ops::RangeInclusive;
+
 use crate::config::ShapeSettings;
+use crate::plan::Cancellations;
 use crate::plan::resolve::settings::LONGEST_TIME;
 use crate::plan::resolve::size::{MAX_ITERATIONS, MAX_USERS};
-use crate::shape::{Rate, Stage, StageList};
+use crate::shape::{Delays, Rate, Stage, StageList};
 
 /// Place in which a shape is set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,10 +31,13 @@ pub(super) enum Key {
     Stages,
     WarmUp,
     GracefulStop,
+    CancelAfter,
+    ProbeEvery,
+    StuckAfter,
 }
 
 impl Key {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Users,
         Self::Iterations,
         Self::Time,
@@ -41,6 +47,9 @@ impl Key {
         Self::Stages,
         Self::WarmUp,
         Self::GracefulStop,
+        Self::CancelAfter,
+        Self::ProbeEvery,
+        Self::StuckAfter,
     ];
 
     /// Name in `skyload.toml`, and of the flag.
@@ -55,6 +64,9 @@ impl Key {
             Self::Stages => "stages",
             Self::WarmUp => "warm-up",
             Self::GracefulStop => "graceful-stop",
+            Self::CancelAfter => "cancel-after",
+            Self::ProbeEvery => "probe-every",
+            Self::StuckAfter => "stuck-after",
         }
     }
 
@@ -70,6 +82,9 @@ impl Key {
             Self::Stages => settings.stages.is_some(),
             Self::WarmUp => settings.warm_up.is_some(),
             Self::GracefulStop => settings.graceful_stop.is_some(),
+            Self::CancelAfter => settings.cancel_after.is_some(),
+            Self::ProbeEvery => settings.probe_every.is_some(),
+            Self::StuckAfter => settings.stuck_after.is_some(),
         }
     }
 }
@@ -122,34 +137,40 @@ impl Layer {
 
     fn out_of_range(&self) -> impl Iterator<Item = String> {
         let settings = &self.settings;
-        let counts = [
-            (Key::Users, settings.users, MAX_USERS),
-            (Key::Iterations, settings.iterations, MAX_ITERATIONS),
-            (Key::MaxInFlight, settings.max_in_flight, MAX_USERS),
+        let counts: [(Key, Option<u32>, RangeInclusive<u32>); 4] = [
+            (Key::Users, settings.users, 1..=MAX_USERS),
+            (Key::Iterations, settings.iterations, 1..=MAX_ITERATIONS),
+            (Key::MaxInFlight, settings.max_in_flight, 1..=MAX_USERS),
+            (Key::ProbeEvery, settings.probe_every, Cancellations::DISTANCES),
         ];
-        let counts = counts.into_iter().filter_map(move |(key, count, max)| {
-            let count = count.filter(|count| !(1..=max).contains(count))?;
-            Some(format!("{}: expected a number from 1 to {max}, got {count}", self.name(key)))
+        let counts = counts.into_iter().filter_map(move |(key, count, range)| {
+            let count = count.filter(|count| !range.contains(count))?;
+            let (least, most) = range.into_inner();
+            let name = self.name(key);
+            Some(format!("{name}: expected a number from {least} to {most}, got {count}"))
         });
         let times = [
             (Key::Time, settings.time),
             (Key::Pause, settings.pause.map(|pause| pause.longest())),
             (Key::WarmUp, settings.warm_up),
             (Key::GracefulStop, settings.graceful_stop),
+            (Key::CancelAfter, settings.cancel_after.as_ref().map(Delays::longest)),
+            (Key::StuckAfter, settings.stuck_after),
         ];
         let times = times.into_iter().filter(|(_, time)| time.is_some_and(|it| it > LONGEST_TIME));
         let times = times.map(|(key, _)| {
             let longest = humantime::format_duration(LONGEST_TIME);
             format!("{}: must be at most {longest}", self.name(key))
         });
-        let is_empty = settings.time.is_some_and(|time| time.is_zero());
-        let empty_time =
-            is_empty.then(|| format!("{}: must be longer than 0s", self.name(Key::Time)));
+        let nothing = [(Key::Time, settings.time), (Key::StuckAfter, settings.stuck_after)];
+        let nothing = nothing.into_iter().filter(|(_, time)| time.is_some_and(|it| it.is_zero()));
+        let empty_times =
+            nothing.map(|(key, _)| format!("{}: must be longer than 0s", self.name(key)));
         let is_zero = settings.rate.is_some_and(Rate::is_zero);
         let zero_rate = is_zero.then(|| format!("{}: must be above 0", self.name(Key::Rate)));
         let stages = settings.stages.as_ref().and_then(fault_of_stages);
         let stages = stages.map(|fault| format!("{}: {fault}", self.name(Key::Stages)));
-        counts.chain(times).chain(empty_time).chain(zero_rate).chain(stages)
+        counts.chain(times).chain(empty_times).chain(zero_rate).chain(stages)
     }
 }
 

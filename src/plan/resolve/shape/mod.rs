@@ -3,6 +3,8 @@
 //! The first of these places that names a shape decides it. A setting that no scenario uses is a
 //! usage error, since its author expects an effect.
 
+#[cfg(test)]
+mod cancellation_tests;
 mod layer;
 mod stack;
 #[cfg(test)]
@@ -14,6 +16,7 @@ use std::time::Duration;
 use super::Resolver;
 use super::held::Held;
 use crate::config::ShapeSettings;
+use crate::plan::Cancellations;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 use crate::shape::{Change, LoadShape, Pause, Stage, Timed};
 use layer::{Key, Layer, Place};
@@ -44,9 +47,16 @@ pub(super) struct Shaped {
     pub(super) users: Option<u32>,
     /// Form of the load.
     pub(super) form: Form,
+    /// Cancellations of `api:launch_cancel`; `None` for every other scenario.
+    pub(super) cancellations: Option<Cancellations>,
 }
 
 impl Shaped {
+    /// Shape of a scenario without cancellations.
+    fn of(users: Option<u32>, form: Form) -> Self {
+        Self { users, form, cancellations: None }
+    }
+
     /// Number of stages after the warm-up; 0 for a burst.
     pub(super) fn stages(&self) -> usize {
         match &self.form {
@@ -116,14 +126,19 @@ impl Resolver<'_> {
         let (mut shapes, mut used) = (Shapes::new(), BTreeSet::new());
         let is_alone = scenarios.iter().all(|id| id.kind().accompanies_load());
         for (id, stack) in &stacks {
-            let mut stack = Stack { layers: stack, used: &mut used };
+            let mut stack = Stack { layers: stack, used: &mut used, graceful_stop: GRACEFUL_STOP };
+            let cancellations = (*id == ScenarioId::ApiLaunchCancel).then(|| stack.cancellations());
+            if let Some(cancellations) = &cancellations {
+                // Shorter, it would end the wait for a launch that may be stuck.
+                stack.graceful_stop = cancellations.longest_launch();
+            }
             let shape = match id.kind() {
                 ScenarioKind::Hold => stack.held(held.get(id).copied().flatten(), is_alone),
                 _ => stack.shape(),
             };
             match shape {
                 Ok(shaped) => {
-                    shapes.insert(*id, shaped);
+                    shapes.insert(*id, Shaped { cancellations, ..shaped });
                 }
                 Err(error) => self.error(format!("{id}: {error}")),
             }
@@ -187,6 +202,9 @@ impl Resolver<'_> {
             stages: self.setting("--stages", request.stages.as_deref()),
             warm_up: self.time("--warm-up", request.warm_up.as_deref()),
             graceful_stop: self.time("--graceful-stop", request.graceful_stop.as_deref()),
+            cancel_after: self.setting("--cancel-after", request.cancel_after.as_deref()),
+            probe_every: self.typed_probe_distance(),
+            stuck_after: self.time("--stuck-after", request.stuck_after.as_deref()),
         }
     }
 
@@ -209,6 +227,9 @@ fn unused_error(layer: &Layer, key: Key) -> String {
         Key::Pause => "is a closed loop; add a time (--for)",
         Key::MaxInFlight => "has an arrival rate; add one (--rate)",
         Key::WarmUp | Key::GracefulStop => "lasts for a time; add one (--for)",
+        Key::CancelAfter | Key::ProbeEvery | Key::StuckAfter => {
+            "cancels launches; add `--api launch_cancel`"
+        }
         Key::Users | Key::Iterations | Key::Time | Key::Rate | Key::Stages => "uses it",
     };
     format!("{}: no selected scenario {needs}, or remove it", layer.name(key))

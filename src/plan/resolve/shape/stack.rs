@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::layer::{Key, Layer, Place};
-use super::{Form, GRACEFUL_STOP, MAX_ARRIVALS, Shaped, with_warm_up};
+use super::{Form, MAX_ARRIVALS, Shaped, with_warm_up};
 use crate::config::ShapeSettings;
+use crate::plan::Cancellations;
 use crate::shape::{Model, StageList, Timed};
 
 /// Places in which the shape of a scenario may be set, highest first.
@@ -13,6 +14,8 @@ pub(super) struct Stack<'a> {
     pub(super) layers: &'a [Layer],
     /// Keys that had an effect on a scenario.
     pub(super) used: &'a mut BTreeSet<(Place, Key)>,
+    /// Time that running iterations of the scenario get by default.
+    pub(super) graceful_stop: Duration,
 }
 
 /// Form of a load, as its place decides it.
@@ -27,17 +30,33 @@ impl Stack<'_> {
     /// Shape of the scenario.
     pub(super) fn shape(&mut self) -> Result<Shaped, String> {
         let Some((at, decision)) = self.decision() else {
-            return Ok(Shaped { users: self.users(), form: Form::Burst(None) });
+            return Ok(Shaped::of(self.users(), Form::Burst(None)));
         };
         self.replace_below(at);
         match decision {
             Decision::Burst => {
                 let iterations = self.take(Key::Iterations, |it| it.iterations);
-                Ok(Shaped { users: self.users(), form: Form::Burst(iterations) })
+                Ok(Shaped::of(self.users(), Form::Burst(iterations)))
             }
             Decision::Loop => self.closed_loop(at),
             Decision::Arrivals => self.arrivals(at),
             Decision::Stages(stages) => self.stages(at, stages),
+        }
+    }
+
+    /// Cancellations of the scenario's launches.
+    pub(super) fn cancellations(&mut self) -> Cancellations {
+        let default = Cancellations::default();
+        Cancellations {
+            cancel_after: self
+                .take(Key::CancelAfter, |it| it.cancel_after.clone())
+                .unwrap_or(default.cancel_after),
+            probe_every: self
+                .take(Key::ProbeEvery, |it| it.probe_every)
+                .unwrap_or(default.probe_every),
+            stuck_after: self
+                .take(Key::StuckAfter, |it| it.stuck_after)
+                .unwrap_or(default.stuck_after),
         }
     }
 
@@ -52,7 +71,7 @@ impl Stack<'_> {
             )?),
             false => None,
         };
-        Ok(Shaped { users, form: Form::Held(time) })
+        Ok(Shaped::of(users, Form::Held(time)))
     }
 
     /// Highest place that decides the form, and its decision.
@@ -86,7 +105,7 @@ impl Stack<'_> {
                     warm_up: self.warm_up(),
                     graceful_stop: self.graceful_stop(),
                 };
-                Ok(Shaped { users: self.users(), form })
+                Ok(Shaped::of(self.users(), form))
             }
         }
     }
@@ -102,7 +121,7 @@ impl Stack<'_> {
         let model = Model::Arrivals { stages: with_warm_up(rate, time, warm_up) };
         let timed = Timed { model, warm_up, graceful_stop: self.graceful_stop() };
         expect_few_arrivals(&timed)?;
-        Ok(Shaped { users: None, form: Form::Arrivals(timed, self.max_in_flight()) })
+        Ok(Shaped::of(None, Form::Arrivals(timed, self.max_in_flight())))
     }
 
     fn stages(&mut self, at: usize, stages: StageList) -> Result<Shaped, String> {
@@ -127,9 +146,9 @@ impl Stack<'_> {
             }
             Form::Arrivals(timed, _) => {
                 expect_few_arrivals(timed)?;
-                Ok(Shaped { users: None, form })
+                Ok(Shaped::of(None, form))
             }
-            _ => Ok(Shaped { users: None, form }),
+            _ => Ok(Shaped::of(None, form)),
         }
     }
 
@@ -146,7 +165,7 @@ impl Stack<'_> {
     }
 
     fn graceful_stop(&mut self) -> Duration {
-        self.take(Key::GracefulStop, |it| it.graceful_stop).unwrap_or(GRACEFUL_STOP)
+        self.take(Key::GracefulStop, |it| it.graceful_stop).unwrap_or(self.graceful_stop)
     }
 
     /// Marks the settings of lower places as used: the one at index `at` replaces them on purpose.

@@ -184,6 +184,11 @@ fn announce_shapes(plan: &LoadPlan, progress: Progress) {
     for mix in plan.scenarios.iter().filter_map(|scenario| scenario.mix.as_ref()) {
         progress.note(format!("Mix of {}: {mix}", ScenarioId::ApiMix));
     }
+    for planned in &plan.scenarios {
+        if let Some(cancellations) = &planned.cancellations {
+            progress.note(format!("Launches of {}: {cancellations}", planned.id));
+        }
+    }
     if plan.draws() {
         progress.note(format!("Seed: {} (--seed {})", plan.seed, plan.seed));
     }

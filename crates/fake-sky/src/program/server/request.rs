@@ -1,5 +1,7 @@
 //! Request of the API server: its state, and its JSON in responses.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -135,6 +137,16 @@ impl Request {
         self.finished_at = Some(log::now().as_secs_f64());
         // Last, since it wakes the subscribers.
         self.status.send_replace(status);
+    }
+
+    /// Cancels the request, and interrupts the executor that runs it.
+    pub(crate) fn cancel(&mut self) {
+        let executor = self.pid.and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+        if let Some(executor) = executor {
+            // An executor that has exited needs no signal.
+            _ = kill(executor, Signal::SIGTERM);
+        }
+        self.finish(Outcome::Cancelled.into());
     }
 
     /// Lines of the log; empty until the request has ended.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::outcome::{Completion, Outcome};
+use super::outcome::Completion;
 use super::request::{Request, Status};
 
 /// Requests by id.
@@ -77,7 +77,7 @@ impl Requests {
             // A cancellation is a request itself and must not cancel itself.
             let cancellable = !request.is_daemon() && request.name != "sky.api_cancel";
             if selected && cancellable && !request.status().is_final() {
-                request.finish(Outcome::Cancelled.into());
+                request.cancel();
                 cancelled.push(request.id.clone());
             }
         }
@@ -90,7 +90,7 @@ impl Requests {
         for request in requests.values_mut() {
             let affected = request.cluster_name() == Some(cluster) && request.name != "sky.down";
             if affected && !request.status().is_final() {
-                request.finish(Outcome::Cancelled.into());
+                request.cancel();
             }
         }
     }
@@ -107,6 +107,13 @@ impl Requests {
     /// Whether a request is pending or running.
     pub(crate) fn is_open(&self, id: &str) -> bool {
         self.inspect(id, |request| !request.status().is_final()).unwrap_or_default()
+    }
+
+    /// Rows of `/api/status` for the requests whose ids begin with one of `prefixes`.
+    pub(crate) fn rows_of(&self, prefixes: &[String]) -> Vec<Value> {
+        let requests = self.lock();
+        let of = |prefix| requests.values().filter(move |it: &&Request| it.id.starts_with(prefix));
+        prefixes.iter().flat_map(|prefix| of(prefix.as_str())).map(|it| it.row(&[])).collect()
     }
 
     /// Rows of `/api/status`, newest first.

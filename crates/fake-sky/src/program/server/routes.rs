@@ -177,6 +177,9 @@ async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respons
             return detail(StatusCode::UNPROCESSABLE_ENTITY, error);
         }
     };
-    let rows = app.requests.rows(query.flag("all_status", false), limit, &query.all("fields"));
+    let rows = match query.all("request_ids") {
+        named if !named.is_empty() => app.requests.rows_of(&named),
+        _ => app.requests.rows(query.flag("all_status", false), limit, &query.all("fields")),
+    };
     json_text(StatusCode::OK, &Value::Array(rows))
 }
