@@ -39,8 +39,8 @@ use super::nodes::NodeCpu;
 use super::planned::parts;
 use super::server_metrics::ServerMetrics;
 use super::{
-    LeftOut, LoadPlan, Reduction, Script, ServerTarget, SkySelection, ValidityLimits, estimate,
-    fit, ramp,
+    Dependencies, LeftOut, LoadPlan, Reduction, Script, ServerTarget, SkySelection, ValidityLimits,
+    estimate, fit, ramp,
 };
 use crate::config::{Config, InfraAssignment, PlanSettings, RampSetting};
 use crate::infrastructure::KubernetesSize;
@@ -109,6 +109,7 @@ struct Basis {
     timing: Timing,
     server: ServerTarget,
     sky: SkySelection,
+    dependencies: Dependencies,
     server_env: Vec<ServerVariable>,
     server_metrics: Option<ServerMetrics>,
     budgets: Vec<Limit>,
@@ -149,6 +150,7 @@ impl Resolver<'_> {
         let server = self.server();
         let server_metrics = self.server_metrics(&server);
         let sky = self.sky(&server);
+        let dependencies = self.dependencies(&sky);
         let budgets = self.budgets(&server);
         let infrastructure = self.infrastructure(&server);
         let kubernetes_size = self.kubernetes_size();
@@ -175,6 +177,7 @@ impl Resolver<'_> {
             timing,
             server,
             sky,
+            dependencies,
             server_env,
             server_metrics,
             budgets,
@@ -223,6 +226,7 @@ impl Resolver<'_> {
             config: request.config.clone(),
             name: self.name.to_owned(),
             sky: basis.sky.clone(),
+            dependencies: basis.dependencies.clone(),
             server: basis.server.clone(),
             server_env: basis.server_env.clone(),
             server_profile: request.server_profile.clone(),

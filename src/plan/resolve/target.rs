@@ -6,7 +6,7 @@ use url::Url;
 
 use super::Resolver;
 use crate::credentials::{Login, without_login};
-use crate::plan::{PINNED_SKYPILOT, ServerTarget, SkySelection};
+use crate::plan::{Dependencies, ServerTarget, SkySelection};
 
 impl Resolver<'_> {
     pub(super) fn server(&mut self) -> ServerTarget {
@@ -99,12 +99,29 @@ impl Resolver<'_> {
             (None, ServerTarget::System) => return SkySelection::Executable(PathBuf::from("sky")),
             (None, _) => return SkySelection::pinned(),
         };
-        SkySelection::parse(text).unwrap_or_else(|| {
-            self.error(format!(
-                "--sky: expected a version ({PINNED_SKYPILOT}), nightly or a path to sky (with a \
-                 `/`), got `{text}`"
-            ));
+        SkySelection::parse(text).unwrap_or_else(|error| {
+            self.error(format!("--sky: {error}"));
             SkySelection::pinned()
         })
+    }
+
+    pub(super) fn dependencies(&mut self, sky: &SkySelection) -> Dependencies {
+        let Some(text) = self.request.dependencies_as_of.as_deref() else {
+            return Dependencies::OwnDate;
+        };
+        if !sky.is_installed() {
+            self.error(
+                "--dependencies-as-of: only for a SkyPilot that skyload installs; remove it, or \
+                 pass --sky a version, nightly, a checkout or git:REPO@REF"
+                    .to_owned(),
+            );
+        }
+        match text.parse() {
+            Ok(date) => Dependencies::At(date),
+            Err(error) => {
+                self.error(format!("--dependencies-as-of: {error}"));
+                Dependencies::OwnDate
+            }
+        }
     }
 }
