@@ -192,6 +192,49 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
+    /// Complete environment of SkyPilot `name`, with dependencies as of a date.
+    fn environment(state_dir: &Path, name: &str, date: &str, python: &str) {
+        let folder = state_dir.join("sky").join(name);
+        for program in ["bin/python", "bin/sky"] {
+            crate::testing::script(&folder.join(program), "");
+        }
+        let answer = format!(
+            r#"{{"version": "0.14.1", "commit": null, "source": "config.py", "constants": {{}},
+                "packages": {{"python": "{python}", "installed": {{"click": "8.1"}}}}}}"#
+        );
+        let answer = serde_json::from_str(&answer).unwrap();
+        Stamp::new(&folder, Some(date.parse().unwrap()), answer).write().unwrap();
+    }
+
+    #[test]
+    fn an_environment_is_of_one_date_and_one_python() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = Python::find(&shell_in(folder.path()).unwrap()).unwrap().version.to_string();
+        environment(folder.path(), "0.14.1", "2026-10-21", &here);
+        environment(folder.path(), "0.13.0", "2026-10-21", "3.9.1");
+        let found = |version: &str, dependencies: &Dependencies| {
+            let wanted = Wanted {
+                extras: &Extras::default(),
+                dependencies,
+                state_dir: folder.path(),
+                progress: &Progress::new(),
+            };
+            match wanted.find(version).unwrap() {
+                Found::Complete(installed) => installed.sky,
+                Found::Missing(folder) => folder,
+            }
+        };
+        let at = |date: &str| Dependencies::At(date.parse().unwrap());
+        let own = folder.path().join("sky/0.14.1/bin/sky");
+        assert_eq!(found("0.14.1", &Dependencies::OwnDate), own);
+        assert_eq!(found("0.14.1", &at("2026-10-21")), own, "has that date by itself");
+        let name = |version: &str, day: u32| {
+            folder.path().join(format!("sky/{version}-as-of-202610{day}T235959Z-py{here}"))
+        };
+        assert_eq!(found("0.14.1", &at("2026-10-22")), name("0.14.1", 22));
+        assert_eq!(found("0.13.0", &at("2026-10-21")), name("0.13.0", 21), "another Python");
+    }
+
     #[rstest]
     #[case("Because there is no version of skypilot[slurm]==0.99.5 and you require", true)]
     #[case("Because there is no version of\n  skypilot[aws]==0.99.5 and you require", true)]
