@@ -7,8 +7,6 @@ use std::time::SystemTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
-
 /// Dependencies of a SkyPilot that skyload installs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -28,14 +26,9 @@ pub enum Dependencies {
 pub struct ResolutionDate(String);
 
 impl ResolutionDate {
-    /// Date limit at a point in time.
-    pub fn at(time: Timestamp) -> Self {
-        Self(humantime::format_rfc3339_seconds(time.to_system_time()).to_string())
-    }
-
-    /// Date limit of this moment.
-    pub fn now() -> Self {
-        Self(humantime::format_rfc3339_seconds(SystemTime::now()).to_string())
+    /// Date limit at a point in time, at most the end of the year 9999.
+    pub fn at(time: SystemTime) -> Self {
+        Self(humantime::format_rfc3339_seconds(time).to_string())
     }
 
     /// Year, month and day.

@@ -7,8 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::credentials::without_login;
-
 /// SkyPilot release under test by default.
 pub const PINNED_SKYPILOT: &str = "0.14.1";
 
@@ -102,10 +100,13 @@ impl GitReference {
     /// Repository and name of a commit in `REPO@REF`, which are separated by the last `@`.
     fn parse(text: &str) -> Result<Self, String> {
         let expected = || {
+            // What stands before an `@` may be a login.
+            let got = text
+                .rsplit_once('@')
+                .map_or_else(|| text.to_owned(), |(_, reference)| format!("..@{reference}"));
             format!(
                 "expected git:REPO@REF, such as git:../skypilot@master or \
-                 git:https://github.com/skypilot-org/skypilot@pull/123/head, got `{GIT}{}`",
-                without_login(text)
+                 git:https://github.com/skypilot-org/skypilot@pull/123/head, got `{GIT}{got}`"
             )
         };
         let (repository, reference) = text.rsplit_once('@').ok_or_else(expected)?;
@@ -127,9 +128,8 @@ impl GitReference {
         }
         if is_http && url.is_ok_and(|url| !url.username().is_empty() || url.password().is_some()) {
             return Err(format!(
-                "expected a URL without a login, got `{GIT}{}@{reference}`\n  hint: use git's \
-                 credential helper, or SSH",
-                without_login(repository)
+                "expected a URL without a login, got one with it in `{GIT}..@{reference}`\n  hint: \
+                 use git's credential helper, or SSH"
             ));
         }
         Ok(Self { repository: repository.to_owned(), reference: reference.to_owned() })
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_login_in_a_url_is_refused_and_not_printed() {
         let error = SkySelection::parse("git:https://user:secret@host/r@master").unwrap_err();
-        assert!(error.starts_with("expected a URL without a login, got `git:"), "{error}");
+        assert!(error.starts_with("expected a URL without a login, got one"), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
 

@@ -16,9 +16,9 @@ use xshell::{Shell, cmd};
 
 use super::SkyEnvironment;
 use super::constants::ProbeOutput;
-use super::install::Wanted;
 use super::release_date;
 use super::stamp::Stamp;
+use super::wanted::Wanted;
 
 /// Hint for a server that cannot be imported although uv resolved its dependencies by date.
 const TRY_ANOTHER: &str = "try another version (`--sky VERSION`) or another Python, first on PATH as \

@@ -1,8 +1,8 @@
 //! SkyPilot under test: finding or installing it, and reading its facts.
 //!
-//! * [`install`] installs a release, and [`nightly`] the newest nightly build, into a virtual environment below the
-//!   state directory, with dependencies as of its [`release_date`]; a [`stamp`] marks a complete
-//!   environment, and [`installer`] runs uv or pip.
+//! * [`install`] installs a release, and [`nightly`] the newest nightly build, into a virtual
+//!   environment below the state directory, with dependencies as of its [`release_date`]; a
+//!   [`stamp`] marks a complete environment, [`wanted`] finds one, [`installer`] runs uv or pip.
 //! * [`source`] builds a checkout or a commit into such an environment.
 //! * [`extras`]: dependencies of clouds that SkyPilot is installed with.
 //! * [`executable`] uses a `sky` that is installed already.
@@ -25,6 +25,7 @@ mod sizing_tests;
 mod source;
 pub(crate) mod speed;
 mod stamp;
+mod wanted;
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ pub(crate) use constants::SkyFacts;
 pub(crate) use extras::Extras;
 
 use constants::Packages;
-use install::Wanted;
+use wanted::Wanted;
 
 /// Installed SkyPilot that can be started.
 #[derive(Clone, Debug)]

@@ -13,9 +13,9 @@ use skyload::plan::Dependencies;
 
 use super::SkyInstallation;
 use super::extras::Extras;
-use super::install::{Found, Wanted};
 use super::installer::Installer;
 use super::stamp::Stamp;
+use super::wanted::{Found, Wanted};
 
 /// Package of nightly builds.
 pub(super) const PACKAGE: &str = "skypilot-nightly";

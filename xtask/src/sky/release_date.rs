@@ -63,7 +63,7 @@ fn after_grace(published: SystemTime) -> ResolutionDate {
 
 /// Date for the dependencies of a commit of this time.
 pub(super) fn of_commit(time: Timestamp) -> ResolutionDate {
-    ResolutionDate::at(time.plus(GRACE))
+    ResolutionDate::at(time.plus(GRACE).to_system_time())
 }
 
 #[cfg(test)]

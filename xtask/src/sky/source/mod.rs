@@ -15,6 +15,7 @@ mod unused;
 
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use host::progress::Step;
@@ -24,8 +25,8 @@ use skyload::plan::{Dependencies, ResolutionDate};
 use skyload::record::environment::SkySource;
 use skyload::target::sky::{GitReference, is_source};
 
-use super::install::{Found, Wanted, dependencies_in_words};
 use super::installer::Installer;
+use super::wanted::{Found, Wanted, dependencies_in_words};
 use super::{SkyInstallation, release_date};
 use checkout::Checkout;
 use repository::Repository;
@@ -135,7 +136,7 @@ fn build(
 fn own_date(source: &SkySource) -> ResolutionDate {
     match (&source.commit, &source.uncommitted) {
         (Some(commit), None) => release_date::of_commit(commit.date),
-        _ => ResolutionDate::now(),
+        _ => ResolutionDate::at(SystemTime::now()),
     }
 }
 

@@ -13,8 +13,8 @@ use host::tools::remove_folder;
 
 use super::SOURCE;
 use super::repository::CACHE;
-use crate::sky::install::AS_OF;
 use crate::sky::stamp::Stamp;
+use crate::sky::wanted::AS_OF;
 
 /// Time without a use after which an environment or a repository is removed.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
