@@ -32,14 +32,16 @@ pub(crate) fn write_all(folder: &Path) {
         write(folder, name, text);
     }
     // As in SkyPilot's repository, in which `setup.py` is such a link.
-    std::os::unix::fs::symlink("sky/skylet/constants.py", folder.join("link.py")).unwrap();
+    std::os::unix::fs::symlink("sky/skylet/constants.py", folder.join("link.py"))
+        .expect("a link can be made");
 }
 
 /// Writes a file with its folders.
 pub(crate) fn write(folder: &Path, name: &str, text: &str) {
     let path = folder.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
+    let parent = path.parent().expect("a file is in a folder");
+    fs::create_dir_all(parent).expect("a folder can be made");
+    fs::write(path, text).expect("a file can be written");
 }
 
 /// Commits all files. Returns the hash of the commit.
@@ -59,7 +61,7 @@ pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
             .env(format!("GIT_{role}_DATE"), "2026-10-20T12:00:00Z");
     }
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    let output = command.arg("-C").arg(folder).args(args).output().unwrap();
+    let output = command.arg("-C").arg(folder).args(args).output().expect("git is installed");
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

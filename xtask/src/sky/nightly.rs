@@ -15,7 +15,7 @@ use super::SkyInstallation;
 use super::extras::Extras;
 use super::installer::Installer;
 use super::stamp::Stamp;
-use super::wanted::{Found, Wanted};
+use super::wanted::{AS_OF, Found, Wanted};
 
 /// Package of nightly builds.
 pub(super) const PACKAGE: &str = "skypilot-nightly";
@@ -36,7 +36,7 @@ pub(super) fn newest(wanted: Wanted<'_>) -> Result<SkyInstallation> {
         Dependencies::At(_) => "nightly".to_owned(),
     };
     let folder = match wanted.find(&name)? {
-        Found::Complete(installed) => return Ok(installed),
+        Found::Complete(installed) => return Ok(*installed),
         Found::Missing(folder) => folder,
     };
     let (extras, state_dir) = (wanted.extras, wanted.state_dir);
@@ -118,7 +118,9 @@ fn nightlies(state_dir: &Path, extras: &Extras) -> Result<Vec<PathBuf>> {
         let entry = entry.with_context(reading)?;
         let name = entry.file_name();
         let base = extras.base_of(name.to_str().unwrap_or_default());
-        if base.is_some_and(|base| base.starts_with(PREFIX)) {
+        // One as of a given date is no earlier build than another.
+        let is_of_a_day = |base: &str| base.starts_with(PREFIX) && !base.contains(AS_OF);
+        if base.is_some_and(is_of_a_day) {
             folders.push(entry.path());
         }
     }
@@ -136,7 +138,8 @@ mod tests {
         let sky = folder.path().join("sky");
         let (old, new) = ("nightly-2026-09-30", "nightly-2026-11-24");
         let aws = Extras::of_infras(["aws"]);
-        for name in [new, "0.14.1", old, &aws.folder_name(new), &aws.folder_name("0.14.1")] {
+        let dated = "nightly-as-of-20261020T235959Z-py3.11.7";
+        for name in [new, "0.14.1", old, dated, &aws.folder_name(new), &aws.folder_name("0.14.1")] {
             fs::create_dir_all(sky.join(name)).unwrap();
         }
         let expected = [sky.join(old), sky.join(new)];

@@ -31,19 +31,19 @@ impl Wanted<'_> {
         let own = self.folder(name);
         let Dependencies::At(date) = self.dependencies else {
             return Ok(match Stamp::of(&own) {
-                Some(stamp) => Found::Complete(self.installation(stamp, &own)),
+                Some(stamp) => Found::Complete(Box::new(self.installation(stamp, &own))),
                 None => Found::Missing(own),
             });
         };
         // The same date gives the same packages only with the same Python.
         let python = Python::find(&shell_in(self.state_dir)?)?.version.to_string();
         if let Some(stamp) = Stamp::of(&own).filter(|stamp| stamp.is_as_of(date, &python)) {
-            return Ok(Found::Complete(self.installation(stamp, &own)));
+            return Ok(Found::Complete(Box::new(self.installation(stamp, &own))));
         }
         let day = date.as_str().replace(['-', ':'], "");
         let folder = self.folder(&format!("{name}{AS_OF}{day}-py{python}"));
         Ok(match Stamp::of(&folder) {
-            Some(stamp) => Found::Complete(self.installation(stamp, &folder)),
+            Some(stamp) => Found::Complete(Box::new(self.installation(stamp, &folder))),
             None => Found::Missing(folder),
         })
     }
@@ -69,7 +69,7 @@ impl Wanted<'_> {
 /// Result of the search for an environment.
 pub(super) enum Found {
     /// Environment that is complete.
-    Complete(SkyInstallation),
+    Complete(Box<SkyInstallation>),
     /// Directory of the environment, to be built.
     Missing(PathBuf),
 }

@@ -83,7 +83,7 @@ fn install(
     export: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<SkyInstallation> {
     let installed = match wanted.find(&format!("{SOURCE}{}", source.short_commit()))? {
-        Found::Complete(installed) => installed,
+        Found::Complete(installed) => *installed,
         Found::Missing(folder) => {
             let _lock = SetupLock::take(wanted.state_dir)?;
             let installer = Installer::choose(&wanted)?;
