@@ -53,7 +53,7 @@ pub mod schema;
 pub mod server_command;
 pub mod shape;
 pub mod shell;
-pub(crate) mod suggest;
+pub mod suggest;
 pub mod target;
 pub mod traffic;
 pub mod units;

@@ -36,7 +36,9 @@ pub use script::{Script, ScriptStart};
 pub use server_metrics::{MetricsSource, ServerMetrics};
 pub use speed::Speed;
 
-pub use crate::target::{PINNED_SKYPILOT, ServerTarget, SkySelection};
+pub use crate::target::{
+    Dependencies, PINNED_SKYPILOT, ResolutionDate, ServerTarget, SkySelection,
+};
 
 use crate::class::ProcessClass;
 use crate::infrastructure::{Infrastructure, KubernetesSize};
@@ -62,6 +64,9 @@ pub struct LoadPlan {
     pub name: String,
     /// SkyPilot under test.
     pub sky: SkySelection,
+    /// Dependencies of a SkyPilot that skyload installs (`--dependencies-as-of`).
+    #[serde(default)]
+    pub dependencies: Dependencies,
     /// Server under test.
     pub server: ServerTarget,
     /// Environment variables passed to the isolated server (`--server-env`).

@@ -42,6 +42,9 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
         suite.add_property(("plan", report.plan.name.as_str()));
         if let Some(environment) = &report.environment {
             suite.add_property(("skypilot", environment.sky.version.as_str()));
+            if let Some(source) = &environment.sky.source {
+                suite.add_property(("skypilot-source", source.in_words().as_str()));
+            }
         }
         suite.add_test_cases(cases.into_iter().map(|mut case| {
             // CI systems group test cases by class name.

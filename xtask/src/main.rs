@@ -11,6 +11,9 @@ mod flags;
 mod github;
 mod nextest;
 mod profiler;
+#[cfg(test)]
+#[path = "../../tests/support/repositories.rs"]
+mod repositories;
 mod server;
 mod server_profile;
 mod sky;

@@ -40,8 +40,8 @@ use super::nodes::NodeCpu;
 use super::planned::parts;
 use super::server_metrics::ServerMetrics;
 use super::{
-    LeftOut, LoadPlan, Reduction, Script, ServerTarget, SkySelection, ValidityLimits, estimate,
-    fit, ramp,
+    Dependencies, LeftOut, LoadPlan, Reduction, Script, ServerTarget, SkySelection, ValidityLimits,
+    estimate, fit, ramp,
 };
 use crate::config::{Config, InfraAssignment, PlanSettings, RampSetting};
 use crate::infrastructure::KubernetesSize;
@@ -110,6 +110,7 @@ struct Basis {
     timing: Timing,
     server: ServerTarget,
     sky: SkySelection,
+    dependencies: Dependencies,
     server_env: Vec<ServerVariable>,
     server_metrics: Option<ServerMetrics>,
     budgets: Vec<Limit>,
@@ -150,6 +151,7 @@ impl Resolver<'_> {
         let server = self.server();
         let server_metrics = self.server_metrics(&server);
         let sky = self.sky(&server);
+        let dependencies = self.dependencies(&sky);
         let budgets = self.budgets(&server);
         let infrastructure = self.infrastructure(&server);
         let kubernetes_size = self.kubernetes_size();
@@ -176,6 +178,7 @@ impl Resolver<'_> {
             timing,
             server,
             sky,
+            dependencies,
             server_env,
             server_metrics,
             budgets,
@@ -228,6 +231,7 @@ impl Resolver<'_> {
             config: request.config.clone(),
             name: self.name.to_owned(),
             sky: basis.sky.clone(),
+            dependencies: basis.dependencies.clone(),
             server: basis.server.clone(),
             server_env: basis.server_env.clone(),
             server_profile: request.server_profile.clone(),

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::Resolver;
 use crate::credentials::{Login, without_login};
-use crate::plan::{PINNED_SKYPILOT, ServerTarget, SkySelection};
+use crate::plan::{Dependencies, ServerTarget, SkySelection};
 
 impl Resolver<'_> {
     pub(super) fn server(&mut self) -> ServerTarget {
@@ -99,12 +99,67 @@ impl Resolver<'_> {
             (None, ServerTarget::System) => return SkySelection::Executable(PathBuf::from("sky")),
             (None, _) => return SkySelection::pinned(),
         };
-        SkySelection::parse(text).unwrap_or_else(|| {
-            self.error(format!(
-                "--sky: expected a version ({PINNED_SKYPILOT}), nightly or a path to sky (with a \
-                 `/`), got `{text}`"
-            ));
+        SkySelection::parse(text).unwrap_or_else(|error| {
+            self.error(format!("--sky: {error}"));
             SkySelection::pinned()
         })
+    }
+
+    pub(super) fn dependencies(&mut self, sky: &SkySelection) -> Dependencies {
+        let Some(text) = self.request.dependencies_as_of.as_deref() else {
+            return Dependencies::OwnDate;
+        };
+        if !sky.is_installed() {
+            self.error(
+                "--dependencies-as-of: only for a SkyPilot that skyload installs; remove it, or \
+                 pass --sky a version, nightly, a checkout or git:REPO@REF"
+                    .to_owned(),
+            );
+        }
+        match text.parse() {
+            Ok(date) => Dependencies::At(date),
+            Err(error) => {
+                self.error(format!("--dependencies-as-of: {error}"));
+                Dependencies::OwnDate
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::UsageErrors;
+    use super::super::tests::{MACHINE, config};
+    use super::*;
+    use crate::plan::LoadPlan;
+    use crate::record::request::LoadRequest;
+
+    fn dependencies(sky: Option<&str>, date: &str) -> Result<Dependencies, Vec<String>> {
+        let request = LoadRequest {
+            sky: sky.map(str::to_owned),
+            dependencies_as_of: Some(date.to_owned()),
+            ..LoadRequest::default()
+        };
+        let plan = LoadPlan::resolve(&request, &config(), &MACHINE);
+        plan.map(|plan| plan.dependencies).map_err(|UsageErrors(errors)| errors)
+    }
+
+    #[rstest]
+    #[case::the_default(None)]
+    #[case::nightly(Some("nightly"))]
+    #[case::of_a_repository(Some("git:../skypilot@master"))]
+    fn a_skypilot_that_skyload_installs_takes_a_date(#[case] sky: Option<&str>) {
+        let date = "2026-11-20T23:59:59Z".parse().unwrap();
+        assert_eq!(dependencies(sky, "2026-11-20"), Ok(Dependencies::At(date)));
+    }
+
+    #[test]
+    fn the_dependencies_of_an_installed_skypilot_have_no_date() {
+        let errors = dependencies(Some("/opt/bin/sky"), "yesterday").unwrap_err();
+        let [installed, date] = errors.as_slice() else { panic!("{errors:?}") };
+        assert!(installed.starts_with("--dependencies-as-of: only for a SkyPilot that skyload"));
+        assert!(date.starts_with("--dependencies-as-of: expected a day"), "{date}");
     }
 }

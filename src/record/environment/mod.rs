@@ -3,7 +3,9 @@
 
 mod catalog;
 mod fingerprint;
+mod packages;
 mod server_environment;
+mod source;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,9 @@ use url::Url;
 
 pub use catalog::{CatalogFacts, CatalogSource};
 pub use fingerprint::Fingerprint;
+pub use packages::PythonPackages;
 pub use server_environment::{HugePages, MemorySettings, RecordedEnvironment, ServerEnvironment};
+pub use source::{Commit, SkySource, Uncommitted};
 
 use super::{Document, Version, v2};
 use crate::class::ProcessClass;
@@ -84,6 +88,33 @@ pub struct SkyUnderTest {
     /// SkyPilot, or in runs of earlier builds.
     #[serde(default)]
     pub extras: Option<Vec<String>>,
+    /// Source that skyload built SkyPilot from; `None` for a release, for an installed program,
+    /// or in runs of earlier builds.
+    #[serde(default)]
+    pub source: Option<SkySource>,
+    /// Python and packages that SkyPilot runs on; `None` for a program that is not a Python
+    /// script, or in runs of earlier builds.
+    #[serde(default)]
+    pub packages: Option<PythonPackages>,
+}
+
+impl SkyUnderTest {
+    /// Version, with the short form of the commit for a SkyPilot that was built from source.
+    pub fn short_name(&self) -> String {
+        match &self.source {
+            Some(source) => format!("{} ({})", self.version, source.short_commit()),
+            None => self.version.clone(),
+        }
+    }
+
+    /// Version with the commit, or with the source that was built.
+    pub fn in_words(&self) -> String {
+        match (&self.source, &self.commit) {
+            (Some(source), _) => format!("{} ({})", self.version, source.in_words()),
+            (None, Some(commit)) => format!("{} ({commit})", self.version),
+            (None, None) => self.version.clone(),
+        }
+    }
 }
 
 /// Machine size as SkyPilot counts it, from which SkyPilot derives its numbers of workers.

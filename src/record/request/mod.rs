@@ -164,10 +164,16 @@ pub struct LoadRequest {
     #[arg(long, value_name = "N", allow_hyphen_values = true, aliases = aliases::ITERATIONS)]
     pub iterations: Option<String>,
 
-    /// SkyPilot under test: a version from PyPI, the newest nightly, or a sky program
-    /// [default: 0.14.1].
-    #[arg(long, value_name = "VERSION|nightly|PATH")]
+    /// SkyPilot under test: a version from PyPI, the newest nightly, a sky program, a source
+    /// checkout, or a branch, tag, commit or pull request (pull/123/head) of a git repository,
+    /// a path or a URL [default: 0.14.1].
+    #[arg(long, value_name = "VERSION|nightly|PATH|git:REPO@REF")]
     pub sky: Option<String>,
+
+    /// Resolve SkyPilot's dependencies as of this day or time in UTC [default: the date of the
+    /// release or of the commit].
+    #[arg(long, value_name = "DATE")]
+    pub dependencies_as_of: Option<String>,
 
     /// Server under test: an isolated server, your local server (system), or a remote server
     /// (URL) [default: isolated].

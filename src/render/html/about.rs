@@ -4,7 +4,9 @@ use super::table::Table;
 use crate::analysis::{PhaseSpan, Report};
 use crate::clock::Timestamp;
 use crate::plan::ServerTarget;
-use crate::record::environment::{CatalogFacts, Environment, SkyUnderTest};
+use crate::record::environment::{
+    CatalogFacts, Environment, PythonPackages, SkySource, SkyUnderTest,
+};
 use crate::record::resources::Stage;
 use crate::render::format::seconds;
 use crate::render::tables::overhead;
@@ -52,6 +54,8 @@ fn of_environment(table: &mut Table, environment: &Environment) {
         None => version.to_owned(),
     };
     table.fact("SkyPilot", Some(with_commit(&sky.version, &sky.commit)));
+    table.fact("source of SkyPilot", sky.source.as_ref().map(SkySource::in_words));
+    table.fact("packages of SkyPilot", sky.packages.as_ref().map(PythonPackages::in_words));
     table.fact("extras of SkyPilot", sky.extras.as_ref().map(|extras| extras.join(", ")));
     table.fact("server version", Some(with_commit(&server.version, &server.commit)));
     table.fact("server API version", Some(server.api_version.clone()));

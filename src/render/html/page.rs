@@ -88,7 +88,7 @@ impl Page {
             },
             message: finding.message.clone(),
         };
-        let sky = report.environment.as_ref().map(|environment| environment.sky.version.clone());
+        let sky = report.environment.as_ref().map(|environment| environment.sky.short_name());
         Ok(Self {
             policy: embed::security_policy(),
             styles: embed::STYLES,

@@ -15,7 +15,7 @@ use crate::analysis::{
     Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Stats, Verdict,
 };
 use crate::metric::ScenarioMetric;
-use crate::plan::{ServerTarget, SkySelection};
+use crate::plan::ServerTarget;
 use crate::record::environment::CatalogFacts;
 use crate::units::in_minutes;
 
@@ -71,15 +71,9 @@ fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 /// SkyPilot under test: its exact version if known, otherwise the request for it.
 fn skypilot(report: &Report) -> String {
-    match (&report.environment, &report.plan.sky) {
-        (Some(environment), _) => {
-            let commit = environment.sky.commit.as_deref();
-            let commit = commit.map_or_else(String::new, |commit| format!(" ({commit})"));
-            format!("{}{commit}", environment.sky.version)
-        }
-        (None, SkySelection::Version(version)) => version.clone(),
-        (None, SkySelection::Nightly) => "nightly".to_owned(),
-        (None, SkySelection::Executable(path)) => path.display().to_string(),
+    match &report.environment {
+        Some(environment) => environment.sky.in_words(),
+        None => report.plan.sky.to_string(),
     }
 }
 

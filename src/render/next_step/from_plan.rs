@@ -5,8 +5,8 @@ use std::path::Path;
 use super::{common_users, loaded};
 use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::plan::{
-    LoadPlan, MetricsSource, PlannedScenario, ServerMetrics, ServerTarget, SkySelection,
-    default_in_flight,
+    Dependencies, LoadPlan, MetricsSource, PlannedScenario, ServerMetrics, ServerTarget,
+    SkySelection, default_in_flight,
 };
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Mix, ScenarioId, ScenarioKind};
@@ -48,6 +48,10 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
         distinct_users: plan.distinct_users
             && scenarios.iter().any(|id| id.kind() == ScenarioKind::Api),
         sky: sky(plan),
+        dependencies_as_of: match &plan.dependencies {
+            Dependencies::OwnDate => None,
+            Dependencies::At(date) => Some(date.to_string()),
+        },
         server: match &plan.server {
             ServerTarget::Isolated { .. } => None,
             ServerTarget::System => Some("system".to_owned()),
@@ -116,11 +120,9 @@ fn metrics_url(plan: &LoadPlan) -> Option<String> {
 fn sky(plan: &LoadPlan) -> Option<String> {
     match &plan.sky {
         sky if *sky == SkySelection::pinned() && plan.server != ServerTarget::System => None,
-        SkySelection::Version(version) => Some(version.clone()),
-        SkySelection::Nightly => Some("nightly".to_owned()),
         // `sky` on PATH is the default for a local server.
         SkySelection::Executable(path) if *path == Path::new("sky") => None,
-        SkySelection::Executable(path) => Some(path.to_string_lossy().into_owned()),
+        other => Some(other.to_string()),
     }
 }
 

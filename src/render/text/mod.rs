@@ -59,6 +59,12 @@ pub fn render(
         Detail::Compact => compact::render(report, out)?,
         Detail::Full => full::render(report, out)?,
     }
+    // Of a release, the command tells which one.
+    if let Some(sky) = report.environment.as_ref().map(|environment| &environment.sky)
+        && sky.source.is_some()
+    {
+        writeln!(out, "SkyPilot: {}", one_line(&sky.in_words()))?;
+    }
     if let Some(Paths { results, page }) = paths {
         writeln!(out, "Results: {}", results.display())?;
         writeln!(out, "HTML report: {}", page.display())?;

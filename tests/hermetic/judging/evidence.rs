@@ -137,6 +137,8 @@ fn environment() -> Environment {
             constants_source: "sky/server/config.py".to_owned(),
             counted: None,
             extras: None,
+            source: None,
+            packages: None,
         },
         server: ServerUnderTest {
             identity: Some(process(1)),

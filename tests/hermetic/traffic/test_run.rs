@@ -175,6 +175,8 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             constants_source: "fake".to_owned(),
             counted: None,
             extras: None,
+            source: None,
+            packages: None,
         },
         server: ServerUnderTest {
             identity: ProcessIdentity::of(server.pid()),

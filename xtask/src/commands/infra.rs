@@ -13,7 +13,7 @@ use host::workspace::Workspace;
 use loopback::{InfraOptions, Lifetime, LocalInfras, NodePriority, Record, ServerSetup, Start};
 use skyload::env;
 use skyload::infrastructure::{KubernetesSize, LocalInfra};
-use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
+use skyload::plan::{SkySelection, UsageErrors};
 use skyload::shell;
 
 use crate::commands::load::catalog_error;
@@ -119,12 +119,7 @@ fn infras(typed: &[String]) -> Result<BTreeSet<LocalInfra>, String> {
 /// SkyPilot of `--sky`, or an error message.
 fn selection(typed: Option<&str>) -> Result<SkySelection, String> {
     let Some(text) = typed else { return Ok(SkySelection::pinned()) };
-    SkySelection::parse(text).ok_or_else(|| {
-        format!(
-            "--sky: expected a version ({PINNED_SKYPILOT}), nightly or a path to sky (with a `/`), \
-             got `{text}`"
-        )
-    })
+    SkySelection::parse(text).map_err(|error| format!("--sky: {error}"))
 }
 
 /// Instructions to use the infras from a shell. Lines to paste are not indented: the end marker

@@ -33,9 +33,12 @@ pub(crate) struct BenchProfiler {
     #[arg(long)]
     pub(crate) without_server: bool,
 
-    /// SkyPilot of the server: a version from PyPI, `nightly`, or the path of a sky program
-    /// [default: 0.14.1].
-    #[arg(long, value_name = "VERSION|nightly|PATH", conflicts_with = "without_server")]
+    /// SkyPilot of the server, as for `load` [default: 0.14.1].
+    #[arg(
+        long,
+        value_name = "VERSION|nightly|PATH|git:REPO@REF",
+        conflicts_with = "without_server"
+    )]
     pub(crate) sky: Option<String>,
 }
 
@@ -53,8 +56,11 @@ pub(crate) struct BenchClient {
     #[arg(long)]
     pub(crate) without_server: bool,
 
-    /// SkyPilot of the server and of the SDK: a version from PyPI, `nightly`, or the path of a sky
-    /// program [default: 0.14.1].
-    #[arg(long, value_name = "VERSION|nightly|PATH", conflicts_with = "without_server")]
+    /// SkyPilot of the server and of the SDK, as for `load` [default: 0.14.1].
+    #[arg(
+        long,
+        value_name = "VERSION|nightly|PATH|git:REPO@REF",
+        conflicts_with = "without_server"
+    )]
     pub(crate) sky: Option<String>,
 }

@@ -101,9 +101,9 @@ pub(crate) struct InfraUp {
     #[arg(long, value_name = "NODESxPODS")]
     pub(crate) kubernetes_size: Option<String>,
 
-    /// SkyPilot of the nodes: a version from PyPI, the newest nightly, or a sky program
-    /// [default: 0.14.1].
-    #[arg(long, value_name = "VERSION|nightly|PATH")]
+    /// SkyPilot of the nodes, as for `load`: a version from PyPI, the newest nightly, a sky
+    /// program, a source checkout, or a commit of a git repository [default: 0.14.1].
+    #[arg(long, value_name = "VERSION|nightly|PATH|git:REPO@REF")]
     pub(crate) sky: Option<String>,
 }
 

@@ -40,9 +40,20 @@ pub(crate) struct SkyFacts {
     /// Whether managed jobs can run inside of the server. False for 0.9.3 and older, which
     /// reject a configuration with `consolidation_mode`.
     pub(crate) consolidates: bool,
+    /// Versions of Python and of the installed packages; `None` of a stand-in.
+    pub(crate) packages: Option<Packages>,
     /// Python of the server's module, told by a stand-in. The Python of a real SkyPilot is in
     /// [`SkyInstallation`](super::SkyInstallation).
     pub(crate) python: Option<PathBuf>,
+}
+
+/// Versions of Python and of the installed packages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Packages {
+    pub(crate) python: String,
+    /// Versions by the packages' normalized names.
+    pub(crate) installed: BTreeMap<String, String>,
 }
 
 /// Output of the probe, as printed and as stored in a [`Stamp`](super::stamp::Stamp).
@@ -59,6 +70,9 @@ pub(super) struct ProbeOutput {
     /// Absent from stand-ins, which take any configuration.
     #[serde(default = "yes")]
     consolidates: bool,
+    /// Absent from stand-ins.
+    #[serde(default)]
+    packages: Option<Packages>,
     /// Only of stand-ins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     python: Option<PathBuf>,
@@ -127,6 +141,11 @@ impl ProbeOutput {
         Ok(output)
     }
 
+    /// Whether this SkyPilot runs on this version of Python.
+    pub(super) fn is_of_python(&self, version: &str) -> bool {
+        self.packages.as_ref().is_some_and(|packages| packages.python == version)
+    }
+
     pub(super) fn into_facts(self) -> SkyFacts {
         // SkyPilot writes GB and computes with units of 1024 cubed.
         let constant = |name: &str| self.constants.get(name).copied().map(gib);
@@ -142,6 +161,7 @@ impl ProbeOutput {
             source: self.source,
             selects_port: self.selects_port,
             consolidates: self.consolidates,
+            packages: self.packages,
             python: self.python,
         }
     }

@@ -43,6 +43,7 @@ pub(super) fn from_path(
         sky,
         python,
         resolved_as_of: None,
+        source: None,
         extras: None,
         facts: probe.into_facts(),
     })
@@ -68,7 +69,7 @@ fn find(shell: &Shell, path: &Path) -> Result<PathBuf> {
     }
     bail!(
         "no `sky` found at {}\n  hint: pass `--sky` a version (0.14.1), `nightly`, a `sky` program, \
-         or a virtual environment that has one",
+         a virtual environment that has one, or a source checkout",
         absolute.display()
     )
 }

@@ -1,8 +1,9 @@
 //! SkyPilot under test: finding or installing it, and reading its facts.
 //!
-//! * [`install`] installs a release or the newest nightly into a virtual environment below the
-//!   state directory, with dependencies as of its [`release_date`]; a [`stamp`] marks a complete
-//!   environment.
+//! * [`install`] installs a release, and [`nightly`] the newest nightly build, into a virtual
+//!   environment below the state directory, with dependencies as of its [`release_date`]; a
+//!   [`stamp`] marks a complete environment, [`wanted`] finds one, [`installer`] runs uv or pip.
+//! * [`source`] builds a checkout or a commit into such an environment.
 //! * [`extras`]: dependencies of clouds that SkyPilot is installed with.
 //! * [`executable`] uses a `sky` that is installed already.
 //! * [`constants`] reads version, commit and memory constants of either.
@@ -13,24 +14,32 @@ mod constants;
 mod executable;
 mod extras;
 mod install;
+mod installer;
+mod nightly;
 #[cfg(test)]
 mod probe_tests;
 mod release_date;
 pub(crate) mod sizing;
 #[cfg(test)]
 mod sizing_tests;
+mod source;
 pub(crate) mod speed;
 mod stamp;
+mod wanted;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use host::progress::Progress;
 use loopback::SkyPilot;
-use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
+use skyload::plan::{Dependencies, LoadPlan, ResolutionDate, ServerTarget, SkySelection};
+use skyload::record::environment::{PythonPackages, SkySource};
 
 pub(crate) use constants::SkyFacts;
 pub(crate) use extras::Extras;
+
+use constants::Packages;
+use wanted::Wanted;
 
 /// Installed SkyPilot that can be started.
 #[derive(Clone, Debug)]
@@ -39,9 +48,11 @@ pub(crate) struct SkyInstallation {
     pub(crate) sky: PathBuf,
     /// Python that runs `sky`; `None` for a program that is not a Python script.
     pub(crate) python: Option<PathBuf>,
-    /// Date limit (RFC 3339) by which dependencies were resolved; `None` without a limit, and for
-    /// a `sky` that skyload did not install.
-    pub(crate) resolved_as_of: Option<String>,
+    /// Date limit by which dependencies were resolved; `None` without a limit, and for a `sky`
+    /// that skyload did not install.
+    pub(crate) resolved_as_of: Option<ResolutionDate>,
+    /// Source that skyload has built; `None` for any other SkyPilot.
+    pub(crate) source: Option<SkySource>,
     /// Extras that skyload has installed; `None` for a `sky` that skyload did not install.
     pub(crate) extras: Option<Extras>,
     /// Version, commit and constants.
@@ -77,7 +88,8 @@ impl SkyInstallation {
         state_dir: &Path,
         progress: &Progress,
     ) -> Result<Self> {
-        Self::prepare_in(SkyEnvironment::Filtered, selection, extras, state_dir, progress)
+        let wanted = Wanted { extras, dependencies: &Dependencies::OwnDate, state_dir, progress };
+        Self::prepare_in(SkyEnvironment::Filtered, selection, wanted)
     }
 
     /// Finds or installs the SkyPilot of a plan, to be started in its server's environment. The
@@ -93,7 +105,9 @@ impl SkyInstallation {
             ServerTarget::Isolated { .. } => Extras::of_infras(infras.iter().map(String::as_str)),
             ServerTarget::System | ServerTarget::Remote(_) => Extras::default(),
         };
-        Self::prepare_in(environment, &plan.sky, &extras, state_dir, progress)
+        let dependencies = &plan.dependencies;
+        let wanted = Wanted { extras: &extras, dependencies, state_dir, progress };
+        Self::prepare_in(environment, &plan.sky, wanted)
     }
 
     /// Description of this SkyPilot for the nodes of the loopback Slurm cluster.
@@ -103,25 +117,36 @@ impl SkyInstallation {
             python: self.python.clone(),
             version: self.facts.version.clone(),
             commit: self.facts.commit.clone(),
-            resolved_as_of: self.resolved_as_of.clone(),
+            resolved_as_of: self.resolved_as_of.as_ref().map(ToString::to_string),
         }
+    }
+
+    /// Python and packages for a run's record; `None` for a program that is not a Python script.
+    pub(crate) fn packages(&self) -> Option<PythonPackages> {
+        self.facts.packages.clone().map(|Packages { python, installed }| PythonPackages {
+            python,
+            resolved_as_of: self.resolved_as_of.clone(),
+            installed,
+        })
     }
 
     fn prepare_in(
         environment: SkyEnvironment,
         selection: &SkySelection,
-        extras: &Extras,
-        state_dir: &Path,
-        progress: &Progress,
+        wanted: Wanted<'_>,
     ) -> Result<Self> {
         // Scripts of a virtual environment contain its absolute path.
-        let state_dir = std::path::absolute(state_dir).context("finding the state directory")?;
+        let state_dir =
+            std::path::absolute(wanted.state_dir).context("finding the state directory")?;
+        let wanted = Wanted { state_dir: &state_dir, ..wanted };
         match selection {
-            SkySelection::Version(version) => {
-                install::release(version, extras, &state_dir, progress)
+            SkySelection::Version(version) => install::release(version, wanted),
+            SkySelection::Nightly => nightly::newest(wanted),
+            SkySelection::Executable(path) => {
+                executable::from_path(path, wanted.extras, environment)
             }
-            SkySelection::Nightly => install::nightly(extras, &state_dir, progress),
-            SkySelection::Executable(path) => executable::from_path(path, extras, environment),
+            SkySelection::Checkout(folder) => source::checkout(folder, wanted),
+            SkySelection::Git(reference) => source::commit(reference, wanted),
         }
     }
 }

@@ -5,6 +5,7 @@ importing `sky` would take about two CPU seconds. Compatible with Python 3.9, th
 SkyPilot runs on.
 """
 import ast
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -109,6 +110,22 @@ def consolidates(package):
     return 'consolidation_mode' in (read(package, 'utils/schemas.py') or '')
 
 
+def packages():
+    """Versions of Python and of the packages that it finds."""
+    installed = {}
+    for distribution in importlib.metadata.distributions():
+        # A damaged installation may lack either.
+        name = distribution.metadata['Name']
+        if name and distribution.version:
+            normalized = re.sub(r'[-_.]+', '-', name).lower()
+            # The first one on the path is the one that is imported.
+            installed.setdefault(normalized, distribution.version)
+    return {
+        'python': '.'.join(map(str, sys.version_info[:3])),
+        'installed': installed,
+    }
+
+
 def main():
     package = find_package()
     init = dict(assignments(read(package, '__init__.py') or ''))
@@ -126,6 +143,7 @@ def main():
             'source': source or f'{package}: no worker memory constants',
             'selects_port': selects_port(package),
             'consolidates': consolidates(package),
+            'packages': packages(),
         }))
 
 

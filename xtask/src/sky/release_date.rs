@@ -1,4 +1,4 @@
-//! Date limit for the dependencies of a release.
+//! Date limit for the dependencies of a release or a commit.
 //!
 //! SkyPilot's dependencies have no upper bounds, so an old release does not start with the newest
 //! ones. uv can ignore packages published after a date (`--exclude-newer`). It also tells the
@@ -12,16 +12,17 @@ use host::progress::Step;
 use host::tools::run::run;
 use host::tools::uv::Uv;
 use skyload::clock::Timestamp;
+use skyload::plan::ResolutionDate;
 use xshell::Shell;
 
 /// Date before the first release of SkyPilot.
 const TOO_EARLY: &str = "2019-01-01";
 
-/// Time after a release in which its dependencies may still change. A broken dependency is
+/// Time after a release or a commit in which its dependencies may still change. A broken dependency is
 /// usually fixed by a new version of it within days, and most users ran the fixed one.
 const GRACE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
-/// Date for `--exclude-newer`, in RFC 3339. `None` if the package index has no dates or does not
+/// Date for `--exclude-newer`. `None` if the package index has no dates or does not
 /// have the version.
 pub(super) fn cutoff(
     uv: &Uv,
@@ -29,7 +30,7 @@ pub(super) fn cutoff(
     python: &Path,
     requirement: &str,
     step: &Step,
-) -> Result<Option<String>> {
+) -> Result<Option<ResolutionDate>> {
     // Fails in any case, since the limit excludes every version.
     let finished = run(
         uv.command(shell)
@@ -54,11 +55,15 @@ fn published(output: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339_weak(&time.replace('T', " ").replace('Z', "")).ok()
 }
 
-fn after_grace(published: SystemTime) -> String {
+fn after_grace(published: SystemTime) -> ResolutionDate {
     let published = published.duration_since(UNIX_EPOCH).unwrap_or_default();
     // As a `Timestamp`, which is capped at the last date that `humantime` can format.
-    let after = Timestamp::default().plus(published).plus(GRACE);
-    humantime::format_rfc3339_seconds(after.to_system_time()).to_string()
+    of_commit(Timestamp::default().plus(published))
+}
+
+/// Date for the dependencies of a commit of this time.
+pub(super) fn of_commit(time: Timestamp) -> ResolutionDate {
+    ResolutionDate::at(time.plus(GRACE).to_system_time())
 }
 
 #[cfg(test)]
@@ -77,7 +82,7 @@ mod tests {
     #[test]
     fn the_limit_is_two_days_after_the_date_in_uvs_hint() {
         let cutoff = published(HINT).map(after_grace);
-        assert_eq!(cutoff.as_deref(), Some("2026-03-26T01:08:12Z"));
+        assert_eq!(cutoff.as_ref().map(ResolutionDate::as_str), Some("2026-03-26T01:08:12Z"));
     }
 
     #[test]
@@ -97,7 +102,7 @@ mod tests {
     fn the_grace_period_ends_at_the_last_representable_day() {
         let last = HINT.replace("2026-03-24T01:08:12.708Z", "9999-12-31T01:08:12.708Z");
         let cutoff = published(&last).map(after_grace);
-        assert_eq!(cutoff.as_deref(), Some("9999-12-31T23:59:59Z"));
+        assert_eq!(cutoff.as_ref().map(ResolutionDate::as_str), Some("9999-12-31T23:59:59Z"));
     }
 
     #[test]

@@ -5,10 +5,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use host::tools::is_program;
 use serde::{Deserialize, Serialize};
+use skyload::plan::ResolutionDate;
 use skyload::record::write_json;
 
 use super::constants::ProbeOutput;
@@ -17,7 +19,7 @@ const FILE: &str = "skyload-ready.json";
 
 /// Format of the stamp. Raise it when the meaning of the stamp or of the probe's output changes,
 /// or the set of installed packages.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// Contents of an environment. Includes the probe's output, so that later runs need not start a
 /// Python to get it.
@@ -27,13 +29,17 @@ pub(super) struct Stamp {
     format: u32,
     /// Directory of the environment: a copy in another place would run this one's Python.
     folder: PathBuf,
-    /// Date limit (RFC 3339) by which packages were resolved; `None` without a limit.
-    pub(super) resolved_as_of: Option<String>,
+    /// Date limit by which packages were resolved; `None` without a limit.
+    pub(super) resolved_as_of: Option<ResolutionDate>,
     pub(super) answer: ProbeOutput,
 }
 
 impl Stamp {
-    pub(super) fn new(folder: &Path, resolved_as_of: Option<String>, answer: ProbeOutput) -> Self {
+    pub(super) fn new(
+        folder: &Path,
+        resolved_as_of: Option<ResolutionDate>,
+        answer: ProbeOutput,
+    ) -> Self {
         Self { format: FORMAT, folder: folder.to_owned(), resolved_as_of, answer }
     }
 
@@ -48,6 +54,23 @@ impl Stamp {
             && is_program(&folder.join("bin/python"))
             && is_program(&folder.join("bin/sky"));
         usable.then_some(stamp)
+    }
+
+    /// Whether packages were resolved as of this date, for this version of Python.
+    pub(super) fn is_as_of(&self, date: &ResolutionDate, python: &str) -> bool {
+        self.resolved_as_of.as_ref() == Some(date) && self.answer.is_of_python(python)
+    }
+
+    /// Records that the environment is used now, as the time of the stamp's file.
+    pub(super) fn mark_used(&self) {
+        // Without a permission to write, the environment is older than it looks, and rebuilt.
+        let file = fs::File::options().append(true).open(self.folder.join(FILE));
+        _ = file.and_then(|file| file.set_modified(SystemTime::now()));
+    }
+
+    /// Time of the last use of the environment in `folder`; `None` without a stamp.
+    pub(super) fn last_use(folder: &Path) -> Option<SystemTime> {
+        folder.join(FILE).metadata().ok()?.modified().ok()
     }
 
     /// Writes the stamp, which declares the environment complete.
@@ -80,7 +103,7 @@ mod tests {
     fn the_stamp_of_a_complete_environment_is_read_back() {
         let folder = environment();
         assert_eq!(Stamp::of(folder.path()), None);
-        let stamp = Stamp::new(folder.path(), Some("2026-11-03T00:00:00Z".into()), answer());
+        let stamp = Stamp::new(folder.path(), Some("2026-11-03".parse().unwrap()), answer());
         stamp.write().unwrap();
         assert_eq!(Stamp::of(folder.path()), Some(stamp));
     }

@@ -43,7 +43,7 @@ fn a_malformed_sky_is_an_error_with_the_valid_forms() -> anyhow::Result<()> {
     let site = Site::new()?;
     let up = site.xtask(["infra", "up", "--sky", "14"]).run()?;
     up.assert().code(2).stdout("").stderr(predicate::str::contains(
-        "expected a version (0.14.1), nightly or a path to sky (with a `/`), got `14`",
+        "expected a version (0.14.1), nightly, a path to sky or to a source checkout (with a `/`), or git:REPO@REF, got `14`",
     ));
     site.assert_nothing_is_left();
     Ok(())

@@ -23,6 +23,8 @@ mod profiles;
 mod recommending;
 mod remote_servers;
 mod reports;
+#[path = "../../../tests/support/repositories.rs"]
+mod repositories;
 mod runs;
 mod scripts;
 mod secrets;
@@ -31,6 +33,7 @@ mod server_profiles;
 mod shapes;
 mod shell_environment;
 mod slow_servers;
+mod sources;
 mod support;
 mod system_servers;
 mod trust;

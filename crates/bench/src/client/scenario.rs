@@ -117,6 +117,8 @@ impl Target {
                 constants_source: "not read".to_owned(),
                 counted: None,
                 extras: None,
+                source: None,
+                packages: None,
             },
             server: ServerUnderTest {
                 identity: None,

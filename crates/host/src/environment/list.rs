@@ -16,6 +16,9 @@ pub enum For<'a> {
     ServerOn(&'a [String]),
     /// Installer: uv, pip, and the builds that they start.
     Installers,
+    /// Git, which reaches repositories as in the user's shell, and reads the repository that it is
+    /// told to, unlike below a hook, which sets `GIT_DIR`.
+    Git,
 }
 
 /// Variables of every process: paths of programs, the user, the language.
@@ -98,6 +101,22 @@ const INSTALLERS: [&str; 43] = [
 /// caches.
 const INSTALLERS_PREFIXES: [&str; 2] = ["UV_INDEX_", "XDG_"];
 
+/// Variables by which git and SSH reach a repository, and find the user's settings.
+const GIT: [&str; 12] = [
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_PROXY_COMMAND",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "GIT_SSL_CERT",
+    "GIT_SSL_KEY",
+    "SSH_AUTH_SOCK",
+    "XDG_CONFIG_HOME",
+];
+
 /// Prefixes of the variables that clouds read, by SkyPilot's names of clouds.
 const CLOUDS: [(&[&str], &[&str]); 19] = [
     (&["aws"], &["AWS_", "BOTO_"]),
@@ -134,6 +153,7 @@ impl For<'_> {
         is_common
             || match self {
                 Self::SkyPilot => false,
+                Self::Git => is_for_network() || GIT.contains(&name),
                 Self::ServerOn(clouds) => {
                     is_for_network() || clouds.iter().any(|infra| reads(infra, name))
                 }

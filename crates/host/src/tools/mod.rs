@@ -4,10 +4,12 @@
 //! state directory, each in its own folder: deleting the state directory removes them all.
 //!
 //! * [`python`] and [`uv`] create the environment of the SkyPilot under test;
+//! * [`git`] reads commits and checkouts;
 //! * [`debian`] unpacks the distribution's packages;
 //! * [`run`], [`hint`], [`version`] and [`lock`] are shared by these.
 
 pub mod debian;
+pub mod git;
 pub mod hint;
 pub mod lock;
 pub mod python;

@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result};
 use loopback::{Obstacles, ObstaclesOfSky};
 use skyload::config::{Config, ConfigError};
 use skyload::infrastructure::LocalInfra;
-use skyload::plan::{LoadPlan, Machine, Speed, UsageErrors};
+use skyload::plan::{LoadPlan, Machine, SkySelection, Speed, UsageErrors};
 use skyload::record::request::LoadRequest;
+use skyload::target::sky::GitReference;
 
 use super::credentials::Typed;
 use super::{paths, prepare};
@@ -116,7 +117,7 @@ fn config(named: Option<&Path>, workspace: &Workspace) -> Result<Config> {
 fn with_absolute_paths(typed: LoadRequest) -> Result<LoadRequest> {
     let absolute = |path: Option<PathBuf>| path.map(std::path::absolute).transpose();
     Ok(LoadRequest {
-        sky: typed.sky.as_deref().map(absolute_program).transpose()?,
+        sky: typed.sky.as_deref().map(absolute_sky).transpose()?,
         server_profile: absolute(typed.server_profile).context("finding the server's profile")?,
         config: absolute(typed.config).context("finding the configuration")?,
         token_file: absolute(typed.token_file).context("finding the file of --token-file")?,
@@ -126,14 +127,26 @@ fn with_absolute_paths(typed: LoadRequest) -> Result<LoadRequest> {
     })
 }
 
-/// Value of `--sky` with an absolute path. Versions, and names without a `/`, are unchanged.
-fn absolute_program(sky: &str) -> Result<String> {
-    if !sky.contains('/') {
-        return Ok(sky.to_owned());
-    }
-    let path = std::path::absolute(sky).context("finding the program of --sky")?;
-    // A path that is not Unicode cannot be written into the request, so it stays as typed.
-    Ok(path.to_str().unwrap_or(sky).to_owned())
+/// Value of `--sky` with an absolute path of a program, a checkout or a repository. All other
+/// values are unchanged.
+fn absolute_sky(sky: &str) -> Result<String> {
+    // A value that is not valid is reported with all other usage errors.
+    let Ok(selection) = SkySelection::parse(sky) else { return Ok(sky.to_owned()) };
+    let absolute = |path: &Path| -> Result<Option<String>> {
+        let path = std::path::absolute(path).context("finding the path of --sky")?;
+        // A path that is not Unicode cannot be written into the request, so it stays as typed.
+        Ok(path.to_str().map(str::to_owned))
+    };
+    let text = match selection {
+        SkySelection::Executable(path) | SkySelection::Checkout(path) => absolute(&path)?,
+        SkySelection::Git(git) if Path::new(&git.repository).is_dir() => {
+            let repository = absolute(Path::new(&git.repository))?;
+            repository
+                .map(|repository| SkySelection::Git(GitReference { repository, ..git }).to_string())
+        }
+        _ => None,
+    };
+    Ok(text.unwrap_or_else(|| sky.to_owned()))
 }
 
 #[cfg(test)]
@@ -160,11 +173,13 @@ mod tests {
     #[test]
     fn a_relative_path_of_sky_becomes_absolute() {
         let sky = |sky: &str| recorded(&["--sky", sky]).sky.unwrap();
-        for unchanged in ["0.14.1", "nightly", "sky", "/opt/sky"] {
+        for unchanged in ["0.14.1", "nightly", "sky", "/opt/sky", "git:https://h/r@main"] {
             assert_eq!(sky(unchanged), unchanged);
         }
         let here = std::env::current_dir().unwrap();
         assert_eq!(sky("./v/bin/sky"), here.join("v/bin/sky").to_str().unwrap());
+        let src = format!("git:{}@main", here.join("src").display());
+        assert_eq!(sky("git:./src@main"), src);
     }
 
     #[test]

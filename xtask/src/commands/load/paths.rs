@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use host::workspace::Workspace;
 use skyload::env;
+use skyload::plan::SkySelection;
 use skyload::record::request::LoadRequest;
 
 /// Usage errors about paths with characters that need quoting: SkyPilot starts its jobs
@@ -14,9 +15,12 @@ pub(super) fn usage_errors(typed: &LoadRequest, workspace: &Workspace) -> Vec<St
     }
     let state = format!("the state directory `{}`", workspace.state.display());
     let mut paths = vec![(state, workspace.state.clone(), env::STATE_DIR)];
-    if let Some(sky) = typed.sky.as_deref().filter(|sky| sky.contains('/')) {
+    // What is built from source runs from the state directory.
+    if let Some(sky) = typed.sky.as_deref()
+        && let Ok(SkySelection::Executable(path)) = SkySelection::parse(sky)
+    {
         // The current directory is part of a relative path.
-        let path = std::path::absolute(sky).unwrap_or_else(|_| PathBuf::from(sky));
+        let path = std::path::absolute(&path).unwrap_or(path);
         paths.push((format!("--sky `{sky}`"), path, "--sky"));
     }
     let special = paths.into_iter().filter(|(_, path, _)| !is_plain(path));

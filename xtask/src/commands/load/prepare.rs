@@ -286,6 +286,8 @@ pub(super) fn environment(
             constants_source: facts.source.clone(),
             counted,
             extras: context.sky.extras.as_ref().map(Extras::names),
+            source: context.sky.source.clone(),
+            packages: context.sky.packages(),
         },
         server: server.server.clone(),
         server_environment: server.environment.clone(),

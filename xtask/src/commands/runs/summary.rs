@@ -8,8 +8,8 @@ use skyload::analysis::{Report, Verdict};
 use skyload::class::ProcessClass;
 use skyload::ids::ProcessIdentity;
 use skyload::metric::ClassMetric;
-use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
-use skyload::record::environment::Environment;
+use skyload::plan::{LoadPlan, ServerTarget};
+use skyload::record::environment::{Environment, SkySource};
 use skyload::record::{RunDir, read_optional};
 use skyload::shell;
 use skyload::units::ByteSize;
@@ -30,6 +30,8 @@ pub(super) struct RunSummary {
     /// Version of SkyPilot, or the requested one if the run has no record of it.
     pub(super) skypilot: Option<String>,
     pub(super) commit: Option<String>,
+    /// Source that SkyPilot was built from; `None` for a release or an installed program.
+    pub(super) source: Option<SkySource>,
     pub(super) plan: Option<String>,
     pub(super) server: Option<&'static str>,
     pub(super) verdict: Option<Verdict>,
@@ -79,6 +81,7 @@ impl RunSummary {
             state: RunState::Unfinished,
             skypilot: None,
             commit: None,
+            source: None,
             plan: None,
             server: None,
             verdict: None,
@@ -130,11 +133,7 @@ impl RunSummary {
             [only] => format!("{}: {}", plan.name, only.id),
             several => format!("{}: {} scenarios", plan.name, several.len()),
         });
-        self.skypilot = Some(match &plan.sky {
-            SkySelection::Version(version) => version.clone(),
-            SkySelection::Nightly => "nightly".to_owned(),
-            SkySelection::Executable(path) => path.display().to_string(),
-        });
+        self.skypilot = Some(plan.sky.to_string());
         self.server = Some(match &plan.server {
             ServerTarget::Isolated { deploy: false } => "isolated",
             ServerTarget::Isolated { deploy: true } => "deploy",
@@ -144,8 +143,9 @@ impl RunSummary {
     }
 
     fn of_environment(&mut self, environment: Environment) {
-        self.skypilot = Some(environment.sky.version);
+        self.skypilot = Some(environment.sky.short_name());
         self.commit = environment.sky.commit;
+        self.source = environment.sky.source;
     }
 
     fn of_report(&mut self, report: &Report) {

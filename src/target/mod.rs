@@ -1,46 +1,17 @@
 //! SkyPilot and API server under test.
+//!
+//! * [`sky`]: where SkyPilot comes from, the value of `--sky`.
+//! * [`dependencies`]: the date that its dependencies are resolved as of.
 
-use std::path::PathBuf;
+pub mod dependencies;
+pub mod sky;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-/// SkyPilot release under test by default.
-pub const PINNED_SKYPILOT: &str = "0.14.1";
-
-/// SkyPilot under test: the value of `--sky`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SkySelection {
-    /// Release from PyPI.
-    Version(String),
-    /// Newest nightly build from PyPI.
-    Nightly,
-    /// Path of an installed `sky` program.
-    Executable(PathBuf),
-}
-
-impl SkySelection {
-    /// Selection for a value of `--sky`: a version, `nightly`, or the path of a `sky`
-    /// program, which contains a `/`. `None` for any other value.
-    pub fn parse(text: &str) -> Option<Self> {
-        let looks_like_version = text.starts_with(|c: char| c.is_ascii_digit())
-            && !text.contains('/')
-            && text.contains('.');
-        match text {
-            "nightly" => Some(Self::Nightly),
-            _ if looks_like_version => Some(Self::Version(text.to_owned())),
-            _ if text.contains('/') => Some(Self::Executable(PathBuf::from(text))),
-            _ => None,
-        }
-    }
-
-    /// Default release.
-    pub fn pinned() -> Self {
-        Self::Version(PINNED_SKYPILOT.to_owned())
-    }
-}
+pub use dependencies::{Dependencies, ResolutionDate};
+pub use sky::{PINNED_SKYPILOT, SkySelection};
 
 /// API server under test: the value of `--server`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
