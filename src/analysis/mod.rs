@@ -212,6 +212,7 @@ impl Report {
             memory: memory.as_ref(),
             gauges: server_view.as_ref().map_or(&[], |view| &view.classes),
             leaked_processes: evidence.leaked_processes(),
+            iterations: scenarios::completed(&scenarios),
         };
         let budgets = limits::budgets(evidence, sources);
         let thresholds = thresholds::assemble(evidence, server_view.as_ref());
@@ -256,6 +257,11 @@ impl Report {
         self.scenarios
             .iter()
             .flat_map(|scenario| scenario.failures.iter().map(|kind| (scenario.id, kind)))
+    }
+
+    /// Number of completed iterations of the load, without the health probe and held connections.
+    pub fn completed_iterations(&self) -> u64 {
+        scenarios::completed(&self.scenarios)
     }
 
     /// Messages of the findings of one severity.

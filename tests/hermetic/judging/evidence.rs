@@ -236,6 +236,7 @@ fn snapshot(millis: u64, phase: Phase) -> Snapshot {
         phase,
         classes: BTreeMap::from([(ProcessClass::ShortExecutor, memory)]),
         unread: 0,
+        cpu: Some(Duration::from_millis(millis)),
     }
 }
 
