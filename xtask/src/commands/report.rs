@@ -1,7 +1,7 @@
 //! `cargo xtask report`: report of a finished run or of a profile, from its directory alone.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use host::print;
@@ -71,6 +71,24 @@ pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
 pub(crate) fn evidence(run: &RunDir, workspace: &Workspace) -> Result<Evidence> {
     let evidence = Evidence::read(run).context("reading the run")?;
     Ok(Evidence { name: workspace.name_of(run), ..evidence })
+}
+
+/// Result of `take` for the report and the evidence of each run, or a usage error for each run
+/// that cannot be read. Reports are assembled again, and not written to the runs' directories,
+/// which may belong to another user.
+pub(crate) fn of_runs<T>(
+    workspace: &Workspace,
+    names: &[PathBuf],
+    take: impl Fn(Report, &Evidence) -> T,
+) -> Result<Vec<T>, UsageErrors> {
+    let (mut taken, mut mistakes) = (Vec::new(), Vec::new());
+    for name in names {
+        match find::run(workspace, name).and_then(|run| evidence(&run, workspace)) {
+            Ok(evidence) => taken.push(take(Report::assemble(&evidence), &evidence)),
+            Err(error) => mistakes.push(format!("{error:#}")),
+        }
+    }
+    if mistakes.is_empty() { Ok(taken) } else { Err(UsageErrors(mistakes)) }
 }
 
 /// Assembles the report of a profile.
