@@ -37,4 +37,4 @@ pub use log::{JsonLines, Lines, read_first, read_log};
 pub use profile_dir::ProfileDir;
 pub use profile_files::ProfileFiles;
 pub use run_dir::RunDir;
-pub use run_facts::{Estimate, RunFacts};
+pub use run_facts::{Estimate, PlaceInSet, RunFacts};

@@ -59,6 +59,7 @@ pub(crate) fn good_run_of(config: &Config, request: &LoadRequest) -> Evidence {
             coordinator: None,
             estimate: None,
             memory_before: None,
+            set: None,
         }),
         environment: Some(environment()),
         events: [

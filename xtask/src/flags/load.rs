@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use skyload::record::request::LoadRequest;
 
 use super::Output;
@@ -16,6 +16,11 @@ use super::Output;
 pub(crate) struct Load {
     #[command(flatten)]
     pub(crate) request: LoadRequest,
+
+    /// Run the plan N times, one whole run after the other, such as for `compare` [default: 1].
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true,
+          value_parser = value_parser!(u32).range(1..=100))]
+    pub(crate) repeat: u32,
 
     #[command(flatten)]
     pub(crate) results: Results,

@@ -22,6 +22,7 @@ mod peaks;
 mod profiles;
 mod recommending;
 mod remote_servers;
+mod repeating;
 mod reports;
 mod runs;
 mod scripts;

@@ -16,6 +16,7 @@ use super::infra::Infra;
 use super::monitor::Monitor;
 use super::prepare;
 use super::prepared::{Coordinator, Prepared};
+use super::repeat::RunSet;
 use super::scraper::Scraper;
 use super::{phases, remote};
 use crate::commands::report;
@@ -31,13 +32,18 @@ pub(super) struct SingleRun {
     pub(super) gate: Result<()>,
 }
 
-/// Runs a prepared plan once. Results go to a directory of their own below `out`, or below the
-/// workspace's runs.
-pub(super) fn run(prepared: &Prepared<'_>, tests: &Tests, out: Option<&Path>) -> Result<SingleRun> {
+/// Runs a prepared plan once, as the next run of a set. Results go to a directory of their own
+/// below `out`, or below the workspace's runs.
+pub(super) fn run(
+    prepared: &Prepared<'_>,
+    tests: &Tests,
+    set: &RunSet,
+    out: Option<&Path>,
+) -> Result<SingleRun> {
     let Prepared { coordinator, request, plan, sky, .. } = prepared;
     let Coordinator { workspace, signals, progress } = *coordinator;
     let infra = Infra::start(plan, workspace, sky, signals, progress)?;
-    let run = prepare::run_dir(out, request, plan, workspace, progress)?;
+    let run = prepare::run_dir(out, request, plan, set, workspace, progress)?;
     let context = server::Context {
         plan,
         run: &run,
