@@ -19,7 +19,8 @@
 //! * [`api`], [`resources`] and [`traffic`]: the load.
 //! * [`profiler`]: measurement of the server's processes from outside.
 //! * [`analysis`]: report and verdict of a run; [`schema`]: JSON schema of the report.
-//! * [`render`]: output formats of a report.
+//! * [`comparison`]: verdict on two SkyPilots, from runs of each.
+//! * [`render`]: output formats of a report and of a comparison.
 //! * [`recommend`]: recommended constants, and a patch for SkyPilot.
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub mod analysis;
 pub mod api;
 pub mod class;
 pub mod clock;
+pub mod comparison;
 pub mod config;
 pub mod credentials;
 pub mod env;

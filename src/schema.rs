@@ -1,25 +1,36 @@
-//! JSON schema of `report.json`, generated from the types that are written to it.
+//! JSON schemas of `report.json` and `compare.json`, generated from the types that are written to
+//! them.
 //!
-//! `cargo xtask schema` writes `schema/report.schema.json`; a test checks that the file is
-//! up to date.
+//! `cargo xtask schema` writes them to `schema`; a test checks that the files are up to date.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform as _, transform_subschemas};
+use schemars::{JsonSchema, Schema};
 
 use crate::analysis::Report;
+use crate::comparison::Comparison;
 
-/// Path of the schema, from the root of the repository.
+/// Path of the schema of `report.json`, from the root of the repository.
 pub const FILE: &str = "schema/report.schema.json";
+
+/// Path of the schema of `compare.json`, from the root of the repository.
+pub const COMPARISON_FILE: &str = "schema/compare.schema.json";
+
+/// Schemas as this build writes them, with their paths from the root of the repository.
+pub fn all() -> [(&'static str, Schema); 2] {
+    [(FILE, of_report()), (COMPARISON_FILE, of::<Comparison>("skyload's compare.json"))]
+}
 
 /// Schema of `report.json` as this build writes it.
 pub fn of_report() -> Schema {
-    let mut schema = SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<Report>();
+    of::<Report>("skyload's report.json")
+}
+
+fn of<T: JsonSchema>(title: &str) -> Schema {
+    let mut schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>();
     null_for_none.transform(&mut schema);
-    schema.insert("title".to_owned(), "skyload's report.json".into());
+    schema.insert("title".to_owned(), title.into());
     schema
 }
 

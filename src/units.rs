@@ -117,6 +117,11 @@ impl Percent {
         (whole > 0).then(|| Self(part as f64 * 100.0 / whole as f64))
     }
 
+    /// Share with this number before the percent sign.
+    pub(crate) const fn new(percent: f64) -> Self {
+        Self(percent)
+    }
+
     /// Number before the percent sign.
     pub const fn value(self) -> f64 {
         self.0

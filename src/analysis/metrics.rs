@@ -3,6 +3,8 @@
 //! An amount that is missing has a reason: a budget for a process that never ran is skipped, one
 //! for a process that could not be read is inconclusive.
 
+use std::time::Duration;
+
 use super::Report;
 use super::exactness::Exactness;
 use super::memory::{ClassMemory, MemoryReport};
@@ -79,13 +81,41 @@ pub(super) struct Sources<'a> {
     /// Memory by the server's own gauges, used without a profile.
     pub(super) gauges: &'a [ClassMemory],
     pub(super) leaked_processes: Option<u32>,
+    /// Completed iterations of the load.
+    pub(super) iterations: u64,
 }
 
 impl Sources<'_> {
     pub(super) fn measure(self, metric: Metric) -> Measured {
         match metric {
             Metric::Class(class, statistic) => of_class(self.memory, self.gauges, class, statistic),
-            Metric::Server(statistic) => of_server(self.memory, self.leaked_processes, statistic),
+            Metric::Server(statistic) => self.of_server(statistic),
+        }
+    }
+
+    fn of_server(self, statistic: ServerMetric) -> Measured {
+        let of_memory = |measure: &dyn Fn(&MemoryReport) -> Measured| {
+            self.memory.map_or(Measured::Absent(Absence::NoProfile), measure)
+        };
+        let read = |amount| Measured::exact(amount, Absence::NotRead);
+        match statistic {
+            // `sky api stop` is observed without a profile.
+            ServerMetric::LeakedProcesses => {
+                Measured::exact(count(self.leaked_processes), Absence::NotStopped)
+            }
+            ServerMetric::TreeRss => of_memory(&MemoryReport::tree_rss),
+            ServerMetric::TreePss => of_memory(&MemoryReport::tree_pss_of_run),
+            ServerMetric::Growth => of_memory(&MemoryReport::pss_growth),
+            ServerMetric::Threads => of_memory(&|memory| read(count(memory.most_threads))),
+            ServerMetric::CpuPerIteration => {
+                of_memory(&|memory| memory.cpu_per_iteration(self.iterations))
+            }
+            ServerMetric::Zombies => {
+                of_memory(&|memory| Measured::exact(count(memory.zombies), Absence::NotIdle))
+            }
+            ServerMetric::Processes => {
+                of_memory(&|memory| read(count(Some(memory.most_processes))))
+            }
         }
     }
 }
@@ -93,7 +123,13 @@ impl Sources<'_> {
 impl Report {
     /// Measured amount of a metric of the whole server.
     pub fn of_server(&self, statistic: ServerMetric) -> Measured {
-        of_server(self.memory.as_ref(), self.leaked_processes, statistic)
+        let sources = Sources {
+            memory: self.memory.as_ref(),
+            gauges: &[],
+            leaked_processes: self.leaked_processes,
+            iterations: self.completed_iterations(),
+        };
+        sources.of_server(statistic)
     }
 
     /// Measured amount of a metric of a process class.
@@ -130,6 +166,39 @@ impl MemoryReport {
         Measured::exact(peak, Absence::NotRead).bounded(self.has_swapped())
     }
 
+    /// Largest PSS of the process tree at the end of a phase, of a run with a load.
+    fn tree_pss_of_run(&self) -> Measured {
+        // A profile of a remote server may have snapshots of the idle server only, which must not
+        // pass the budget.
+        let is_after_setup =
+            |one: &SnapshotMemory| !matches!(one.phase, Phase::Baseline | Phase::SetUp);
+        match self.read_snapshots().any(is_after_setup) {
+            true => self.tree_pss(),
+            false => Measured::Absent(Absence::NotRead),
+        }
+    }
+
+    fn pss_growth(&self) -> Measured {
+        match &self.growth {
+            None => Measured::Absent(Absence::NotIdle),
+            Some(growth) => Measured::exact(growth.pss.map(Amount::Size), Absence::NotRead)
+                .bounded(self.has_swapped() || growth.unread_after > 0),
+        }
+    }
+
+    /// CPU time of the server between the snapshots before and after the load, for each of its
+    /// completed iterations.
+    fn cpu_per_iteration(&self, iterations: u64) -> Measured {
+        let at_end_of = |phases: &[Phase]| {
+            self.snapshots.iter().rev().find(|one| phases.contains(&one.phase))?.cpu
+        };
+        let before = at_end_of(&[Phase::Baseline, Phase::SetUp]);
+        let spent = before.zip(at_end_of(&[Phase::Load]));
+        let spent = spent.and_then(|(before, after)| after.checked_sub(before));
+        let each = spent.filter(|_| iterations > 0).map(|spent| per(spent, iterations));
+        Measured::exact(each.map(Amount::Duration), Absence::NotRead)
+    }
+
     /// Whether a server process was seen with pages in swap, which no RSS or PSS includes.
     fn has_swapped(&self) -> bool {
         self.classes.iter().any(|class| class.swapped > 0)
@@ -162,45 +231,12 @@ fn of_class(
     }
 }
 
-fn of_server(
-    memory: Option<&MemoryReport>,
-    leaked_processes: Option<u32>,
-    statistic: ServerMetric,
-) -> Measured {
-    match (statistic, memory) {
-        // `sky api stop` is observed without a profile.
-        (ServerMetric::LeakedProcesses, _) => {
-            Measured::exact(count(leaked_processes), Absence::NotStopped)
-        }
-        (_, None) => Measured::Absent(Absence::NoProfile),
-        (ServerMetric::TreeRss, Some(memory)) => memory.tree_rss(),
-        (ServerMetric::TreePss, Some(memory)) => {
-            // A profile of a remote server may have snapshots of the idle server only, which
-            // must not pass the budget.
-            let is_after_setup =
-                |one: &SnapshotMemory| !matches!(one.phase, Phase::Baseline | Phase::SetUp);
-            match memory.read_snapshots().any(is_after_setup) {
-                true => memory.tree_pss(),
-                false => Measured::Absent(Absence::NotRead),
-            }
-        }
-        (ServerMetric::Growth, Some(memory)) => match &memory.growth {
-            None => Measured::Absent(Absence::NotIdle),
-            Some(growth) => Measured::exact(growth.pss.map(Amount::Size), Absence::NotRead)
-                .bounded(memory.has_swapped() || growth.unread_after > 0),
-        },
-        (ServerMetric::Threads, Some(memory)) => {
-            Measured::exact(count(memory.most_threads), Absence::NotRead)
-        }
-        (ServerMetric::Zombies, Some(memory)) => {
-            Measured::exact(count(memory.zombies), Absence::NotIdle)
-        }
-        (ServerMetric::Processes, Some(memory)) => {
-            Measured::exact(count(Some(memory.most_processes)), Absence::NotRead)
-        }
-    }
-}
-
 fn count(count: Option<u32>) -> Option<Amount> {
     count.map(|count| Amount::Count(count.into()))
+}
+
+/// Part of a time for each of `count` things.
+fn per(time: Duration, count: u64) -> Duration {
+    let nanos = time.as_nanos() / u128::from(count.max(1));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

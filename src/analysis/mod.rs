@@ -214,6 +214,7 @@ impl Report {
             memory: memory.as_ref(),
             gauges: server_view.as_ref().map_or(&[], |view| &view.classes),
             leaked_processes: evidence.leaked_processes(),
+            iterations: scenarios::completed(&scenarios),
         };
         let budgets = limits::budgets(evidence, sources);
         let thresholds = thresholds::assemble(evidence, server_view.as_ref());
@@ -232,8 +233,8 @@ impl Report {
             name: evidence.name.clone(),
             request: evidence.request.clone(),
             plan: evidence.plan.clone(),
-            estimate: evidence.facts.and_then(|facts| facts.estimate),
-            memory_before: evidence.facts.and_then(|facts| facts.memory_before),
+            estimate: evidence.facts.as_ref().and_then(|facts| facts.estimate),
+            memory_before: evidence.facts.as_ref().and_then(|facts| facts.memory_before),
             environment: evidence.environment.clone(),
             summary: summary::assemble(recording, memory.as_ref(), summary::baseline_of(&phases)),
             phases,
@@ -258,6 +259,11 @@ impl Report {
         self.scenarios
             .iter()
             .flat_map(|scenario| scenario.failures.iter().map(|kind| (scenario.id, kind)))
+    }
+
+    /// Number of completed iterations of the load, without the health probe and held connections.
+    pub fn completed_iterations(&self) -> u64 {
+        scenarios::completed(&self.scenarios)
     }
 
     /// Messages of the findings of one severity.

@@ -294,6 +294,12 @@ impl SegmentReport {
     }
 }
 
+/// Completed iterations of all scenarios that do not merely accompany the load.
+pub(super) fn completed(scenarios: &[ScenarioReport]) -> u64 {
+    let of_users = scenarios.iter().filter(|one| !one.id.kind().accompanies_load());
+    total(of_users.map(ScenarioReport::completed))
+}
+
 pub(super) fn assemble(evidence: &Evidence) -> Vec<ScenarioReport> {
     let plan = &evidence.plan;
     let report_of = |planned: &PlannedScenario| {

@@ -1,6 +1,7 @@
 //! Memory of the server at phase ends.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::recording::Recording;
 use crate::class::ProcessClass;
 use crate::record::profile::{ClassSnapshot, Phase, ProfileLine, Snapshot};
-use crate::units::{ByteSize, total};
+use crate::units::{self, ByteSize, total};
 
 /// Server's process tree at the end of a phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +31,11 @@ pub struct SnapshotMemory {
     pub uss: ByteSize,
     /// Memory by class.
     pub classes: BTreeMap<ProcessClass, ClassSnapshot>,
+    /// CPU time of the server since its start, in seconds; `None` if it was not read. Lacks
+    /// exited processes that no server process has waited for.
+    #[serde(default, with = "units::seconds::option")]
+    #[schemars(with = "Option<crate::units::Seconds>")]
+    pub cpu: Option<Duration>,
 }
 
 /// Snapshots of a profile, in the order of its phases.
@@ -60,5 +66,6 @@ fn at_phase_end(snapshot: &Snapshot, zombies: Option<u32>) -> SnapshotMemory {
         pss: classes().map(|class| class.pss).sum(),
         uss: classes().map(|class| class.uss).sum(),
         classes: snapshot.classes.clone(),
+        cpu: snapshot.cpu,
     }
 }

@@ -8,7 +8,8 @@ use serde::forward_to_deserialize_any;
 
 use super::threshold_setting::Element;
 use super::{
-    Config, PlanSettings, ProfilerSettings, Safety, ServerMetricsSettings, ShapeSettings, Validity,
+    CompareSettings, Config, PlanSettings, ProfilerSettings, Safety, ServerMetricsSettings,
+    ShapeSettings, ToleranceSettings, Validity,
 };
 use crate::metric::{Metric, ThresholdOwner};
 use crate::scenario::ScenarioId;
@@ -23,6 +24,8 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
         ["validity"] => fields_of::<Validity>(),
         ["profiler"] => fields_of::<ProfilerSettings>(),
         ["server-metrics"] => fields_of::<ServerMetricsSettings>(),
+        ["compare"] => fields_of::<CompareSettings>(),
+        ["compare", "tolerances"] => fields_of::<ToleranceSettings>(),
         ["budgets"] | ["plans", _, "budgets"] => return budget_names(),
         ["plans", _, "scenarios", _] => fields_of::<ShapeSettings>(),
         ["thresholds"] | ["plans", _, "thresholds"] => return ThresholdOwner::names(),

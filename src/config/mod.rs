@@ -5,6 +5,7 @@
 
 mod assignment_setting;
 mod budget_setting;
+mod compare_setting;
 mod keys;
 mod parse;
 mod shape_setting;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 pub(crate) use crate::suggest::suggest;
 pub use assignment_setting::InfraAssignment;
 pub use budget_setting::{BudgetSetting, SizeSetting};
+pub use compare_setting::{CompareSettings, ToleranceSettings};
 pub(crate) use keys::budget_names;
 pub use shape_setting::ShapeSettings;
 pub use threshold_setting::OwnedThresholds;
@@ -48,6 +50,8 @@ pub struct Config {
     pub profiler: ProfilerSettings,
     /// Settings of reading the server's own metrics.
     pub server_metrics: ServerMetricsSettings,
+    /// Settings of comparisons.
+    pub compare: CompareSettings,
 }
 
 /// Settings of a plan: `[plans.NAME]`.

@@ -145,9 +145,28 @@ impl Amount {
         is_comparable.then(|| self.number() / whole.number())
     }
 
+    /// Amount of a number in a unit; a negative number is 0, and one of bytes or pieces rounded.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and a float-to-integer `as` saturates"
+    )]
+    pub(crate) fn of_number(number: f64, unit: Unit) -> Self {
+        let number = number.max(0.0);
+        match unit {
+            Unit::Size => Self::Size(ByteSize(number.round() as u64)),
+            Unit::Count => Self::Count(number.round() as u64),
+            Unit::Duration => {
+                Self::Duration(Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX))
+            }
+            Unit::Share => Self::Share(Percent::new(number)),
+            Unit::Rate => Self::Rate(number),
+        }
+    }
+
     /// Number in the amount's unit: bytes, pieces, seconds, percent or pieces per second.
     #[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^52")]
-    fn number(self) -> f64 {
+    pub(crate) fn number(self) -> f64 {
         match self {
             Self::Size(size) => size.as_u64() as f64,
             Self::Count(count) => count as f64,

@@ -1,17 +1,23 @@
-//! Metrics of a run: one table of subjects, statistics and units; budgets and thresholds on them.
+//! Metrics of a run: one table of subjects, statistics and units; budgets and thresholds on them,
+//! and tolerances for comparisons.
 //!
 //! [`table`] has a row for each statistic. Limits, tables, key figures, test cases, and names in
 //! flags and files are derived from its rows. The measurements are in [`crate::analysis`], one
 //! function for each kind of subject.
 
 mod amount;
+mod compared;
+mod decider;
 mod limit;
 mod name;
 mod table;
 mod threshold;
 mod threshold_text;
+mod tolerance;
 
 pub use amount::{Amount, Unit};
+pub use compared::{ComparedMetric, Kind, UnknownComparedMetric};
+pub use decider::{Decider, UnknownDecider};
 pub use limit::Limit;
 pub use name::{UnknownMetric, budgets_for_help};
 pub use table::{ClassMetric, Limits, Needs, Place, Row, ScenarioMetric, ServerMetric, Worse};
@@ -19,6 +25,7 @@ pub use threshold::{
     Abort, Comparison, Part, Queue, ServerFigure, Subject, Threshold, ThresholdMetric,
 };
 pub use threshold_text::{Condition, ThresholdError, ThresholdOwner};
+pub use tolerance::Tolerance;
 
 use crate::class::ProcessClass;
 

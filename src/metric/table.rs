@@ -164,6 +164,12 @@ statistics! {
             limits: Limits::Budget,
             place: Place::Totals,
         },
+        /// CPU time of the server in the load, for each completed iteration.
+        CpuPerIteration: DURATION {
+            name: "cpu-per-iteration",
+            heading: "CPU per iteration",
+            place: Place::Totals,
+        },
         /// Zombies at the end of the cooldown: exited server processes not reaped by a parent.
         Zombies: COUNT {
             name: "zombies",

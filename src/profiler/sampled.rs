@@ -5,6 +5,7 @@
 //! missed ([`ProfilerLevel::SampledRss`]). Sockets, PSS and USS are not available.
 
 use std::io;
+use std::time::Duration;
 
 use sysinfo::{
     Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
@@ -126,6 +127,10 @@ impl ProcessSource for Sampled {
     }
 
     fn pss_uss(&mut self, _pid: u32) -> Option<PssUss> {
+        None
+    }
+
+    fn cpu_time(&mut self, _pid: u32) -> Option<Duration> {
         None
     }
 }

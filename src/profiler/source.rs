@@ -192,4 +192,8 @@ pub(super) trait ProcessSource {
     /// Reads PSS and USS. On Linux this takes about a thousand times as long as
     /// [`ProcessSource::read`].
     fn pss_uss(&mut self, pid: u32) -> Option<PssUss>;
+
+    /// Reads the CPU time of a process and of the exited children that it has waited for, theirs
+    /// included; `None` after its exit, and where the operating system does not tell.
+    fn cpu_time(&mut self, pid: u32) -> Option<Duration>;
 }

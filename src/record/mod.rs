@@ -6,6 +6,7 @@
 //! read after a crash. `cargo xtask report RUN` rebuilds a report from these files alone.
 
 mod checksums;
+mod comparison_dir;
 mod directory;
 pub mod environment;
 mod error;
@@ -27,6 +28,7 @@ pub(crate) mod v2;
 pub(crate) mod v3;
 pub(crate) mod v4;
 
+pub use comparison_dir::ComparisonDir;
 pub use directory::is_run_link;
 pub use error::RecordError;
 pub use file::{read, read_json, read_json_optional, read_optional, write_json, write_with};
@@ -35,4 +37,4 @@ pub use log::{JsonLines, Lines, read_first, read_log};
 pub use profile_dir::ProfileDir;
 pub use profile_files::ProfileFiles;
 pub use run_dir::RunDir;
-pub use run_facts::{Estimate, RunFacts};
+pub use run_facts::{Estimate, PlaceInSet, RunFacts};

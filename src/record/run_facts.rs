@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::format::{Document, Version};
-use crate::ids::ProcessIdentity;
+use crate::ids::{ProcessIdentity, RunId};
 use crate::limits::Cpus;
 use crate::units;
 use crate::units::ByteSize;
@@ -43,7 +43,7 @@ impl Estimate {
 
 /// Facts of one run, content of `run.json`. A plan is the same for every run of it, so these
 /// are not part of the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RunFacts {
     /// Format of the file.
@@ -57,6 +57,21 @@ pub struct RunFacts {
     /// did not record it.
     #[serde(default)]
     pub memory_before: Option<ByteSize>,
+    /// Place in a set of runs of one plan (`--repeat`); `None` for a single run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<PlaceInSet>,
+}
+
+/// Place of a run in a set of runs of one plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PlaceInSet {
+    /// ID of the set: that of its first run.
+    pub first_run: RunId,
+    /// Number of the run, from 1.
+    pub number: u32,
+    /// Number of runs in the set.
+    pub of: u32,
 }
 
 impl Document for RunFacts {

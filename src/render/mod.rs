@@ -1,8 +1,9 @@
-//! Renderers of a finished report. They compute no results.
+//! Renderers of a finished report and of a finished [`comparison`]. They compute no results.
 //!
 //! [`text`] is for a terminal, [`html`] for a browser, [`markdown`] for a pull request, [`junit`]
 //! and [`github`] for CI, [`series`] for other tools. [`next_step`] is the command that text and HTML suggest.
 
+pub mod comparison;
 mod format;
 pub mod github;
 pub mod html;

@@ -8,6 +8,9 @@ use comfy_table::{CellAlignment, presets};
 /// Heading of the column with the result of checking a figure against its limit.
 pub(super) const STATUS: &str = "status";
 
+/// Heading of the column with the verdict on a metric of a comparison.
+pub(super) const VERDICT: &str = "verdict";
+
 /// Table with headings. The first columns hold text, the others figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -67,11 +70,12 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
-    /// Table whose first column, names that a server chose, is changed by `change`.
-    pub(super) fn with_names(mut self, change: impl Fn(&str) -> String) -> Self {
-        for cell in self.rows.iter_mut().filter_map(|row| row.first_mut()) {
-            if let Cell::Plain(name) = cell {
-                *name = change(name);
+    /// Table whose texts are changed by `change`, such as to escape them.
+    pub(super) fn with_texts(mut self, change: impl Fn(&str) -> String) -> Self {
+        let columns = self.text_columns;
+        for cell in self.rows.iter_mut().flat_map(|row| row.iter_mut().take(columns)) {
+            if let Cell::Plain(text) = cell {
+                *text = change(text);
             }
         }
         self
@@ -121,7 +125,7 @@ impl Table {
 
     /// Whether a column holds text: one of the first, or a status.
     fn is_text(&self, column: usize, heading: &str) -> bool {
-        column < self.text_columns || heading.is_empty() || heading == STATUS
+        column < self.text_columns || ["", STATUS, VERDICT].contains(&heading)
     }
 
     fn layout(&self) -> String {

@@ -31,6 +31,17 @@ pub(super) struct Launched {
     pub(super) jobs: BTreeSet<u64>,
 }
 
+#[cfg(test)]
+impl Launched {
+    pub(super) fn of_test<const C: usize, const J: usize>(
+        clusters: [&str; C],
+        jobs: [u64; J],
+    ) -> Self {
+        let clusters = clusters.map(str::to_owned).into();
+        Self { clusters, jobs: jobs.into(), ..Self::default() }
+    }
+}
+
 /// Whether an active request may still create resources.
 pub(super) fn is_creating(row: &RequestRow) -> bool {
     row.is_active() && creates(row)

@@ -146,11 +146,7 @@ mod tests {
         #[case] row: Value,
         #[case] expected: Option<Owner>,
     ) {
-        let launched = Launched {
-            clusters: ["bench-1", "old"].map(str::to_owned).into(),
-            jobs: [7].into(),
-            ..Launched::default()
-        };
+        let launched = Launched::of_test(["bench-1", "old"], [7]);
         let owners = Owners { tag: "skyload-3fa9".to_owned(), script: shared(), launched };
         assert_eq!(owners.of_row(name, &row), expected);
     }

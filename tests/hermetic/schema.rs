@@ -6,15 +6,16 @@ use serde_json::Value;
 use skyload::schema;
 
 #[test]
-fn the_schema_in_the_repository_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(schema::FILE);
-    let kept = std::fs::read_to_string(path).expect("the schema is in the repository");
-    let kept: Value = serde_json::from_str(&kept).expect("valid JSON");
-    assert!(
-        kept == *schema::of_report().as_value(),
-        "{} differs from the types\n  hint: run `cargo xtask schema`",
-        schema::FILE
-    );
+fn the_schemas_in_the_repository_are_up_to_date() {
+    for (file, schema) in schema::all() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let kept = std::fs::read_to_string(path).expect("the schema is in the repository");
+        let kept: Value = serde_json::from_str(&kept).expect("valid JSON");
+        assert!(
+            kept == *schema.as_value(),
+            "{file} differs from the types\n  hint: run `cargo xtask schema`"
+        );
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod bench;
 #[path = "../../tests/support/changes.rs"]
 mod changes;
 mod commands;
+mod config;
 mod flags;
 mod github;
 mod nextest;
@@ -31,7 +32,7 @@ use skyload::analysis::Verdict;
 use skyload::config::ConfigError;
 use skyload::plan::UsageErrors;
 
-use commands::{load, profile, recommend, report, runs, schema, test};
+use commands::{compare, load, profile, recommend, report, runs, schema, test};
 use flags::Command;
 
 /// Exit code of a tool error.
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Load(flags) => load::run(*flags).map(Verdict::exit_code),
         Command::Report(flags) => report::run(&flags),
         Command::Recommend(flags) => recommend::run(&flags),
+        Command::Compare(flags) => compare::run(&flags),
         Command::Runs(flags) => runs::run(&flags).map(|()| 0),
         Command::Schema => schema::run().map(|()| 0),
         Command::Test(flags) => test::run(&flags).map(|()| 0),

@@ -48,6 +48,11 @@ impl Workspace {
         }
     }
 
+    /// Directory of the comparisons of runs.
+    pub fn comparisons(&self) -> PathBuf {
+        self.state.join("comparisons")
+    }
+
     /// Directory of the profiles that belong to no run.
     pub fn profiles(&self) -> PathBuf {
         self.state.join("profiles")

@@ -1,6 +1,7 @@
 //! Implementation of [`ProcessSource`] by the fake machine.
 
 use std::io;
+use std::time::Duration;
 
 use super::{FakeMachine, FakeProcess};
 use crate::process::ProcessStat;
@@ -120,6 +121,10 @@ impl ProcessSource for FakeMachine {
             action(self);
         }
         pss_uss
+    }
+
+    fn cpu_time(&mut self, pid: u32) -> Option<Duration> {
+        self.query("cpu_time", pid, |process| Duration::from_millis(process.memory.rss >> 20))
     }
 }
 

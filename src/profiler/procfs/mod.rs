@@ -146,6 +146,10 @@ impl ProcessSource for ProcFs {
     fn pss_uss(&mut self, pid: u32) -> Option<PssUss> {
         text::pss_uss(&fs::read(format!("/proc/{pid}/smaps_rollup")).ok()?)
     }
+
+    fn cpu_time(&mut self, pid: u32) -> Option<Duration> {
+        text::cpu_time(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
 }
 
 /// High-water mark of this process, in bytes.
@@ -199,6 +203,7 @@ mod tests {
         let Reading::Memory(memory) = source.read(&mut handle) else { panic!("the process runs") };
         assert!(memory.high_water >= memory.rss && memory.rss > 1 << 20);
         assert!(source.pss_uss(std::process::id()).unwrap().uss > 0);
+        assert!(source.cpu_time(std::process::id()).is_some());
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! Parsers of files in `/proc`, without allocations.
 
+use std::time::Duration;
+
+use rustix::param::clock_ticks_per_second;
+
 use crate::profiler::Marker;
 use crate::profiler::source::{Memory, Name, PssUss};
+use crate::units::total;
 
 /// Parses `/proc/PID/status`. `None` for a process without memory: a zombie, a kernel
 /// thread, or a process that is exiting.
@@ -35,12 +40,7 @@ pub(super) fn status_memory(status: &[u8]) -> Option<Memory> {
 /// Parses `/proc/PID/stat`, which lacks swap and the high-water mark; the latter is set to
 /// the resident size. `None` as for [`status_memory`].
 pub(super) fn stat_memory(stat: &[u8]) -> Option<Memory> {
-    // The name is in parentheses, and may have spaces and parentheses itself.
-    let opened = stat.iter().position(|&byte| byte == b'(')?;
-    let closed = stat.iter().rposition(|&byte| byte == b')')?;
-    let name = Name::of(stat.get(opened + 1..closed)?);
-    // The blank after the name makes an empty first field.
-    let mut fields = stat.get(closed + 1..)?.split(u8::is_ascii_whitespace).skip(1);
+    let (name, mut fields) = stat_fields(stat)?;
     if matches!(fields.next()?, b"Z" | b"X") {
         return None;
     }
@@ -57,6 +57,27 @@ pub(super) fn stat_memory(stat: &[u8]) -> Option<Memory> {
     }
     let threads = u32::try_from(threads).ok()?;
     Some(Memory { rss, high_water: rss, swap: None, threads, name, cached: false })
+}
+
+/// CPU time in `/proc/PID/stat`: of the process, and of the exited children that it has waited
+/// for, theirs included.
+pub(super) fn cpu_time(stat: &[u8]) -> Option<Duration> {
+    // utime, stime, cutime and cstime are fields 14 to 17 of the line (proc(5)), in clock ticks.
+    let times = stat_fields(stat)?.1.skip(14 - 3).take(4).map(number);
+    let times: Vec<u64> =
+        times.collect::<Option<_>>().filter(|times: &Vec<u64>| times.len() == 4)?;
+    let micros = u128::from(total(times)) * 1_000_000 / u128::from(clock_ticks_per_second());
+    Some(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
+}
+
+/// Name in `/proc/PID/stat`, and the fields after it, from the state on, which is field 3.
+fn stat_fields(stat: &[u8]) -> Option<(Name, impl Iterator<Item = &[u8]>)> {
+    // The name is in parentheses, and may have spaces and parentheses itself.
+    let opened = stat.iter().position(|&byte| byte == b'(')?;
+    let closed = stat.iter().rposition(|&byte| byte == b')')?;
+    let name = Name::of(stat.get(opened + 1..closed)?);
+    // The blank after the name makes an empty first field.
+    Some((name, stat.get(closed + 1..)?.split(u8::is_ascii_whitespace).skip(1)))
 }
 
 /// Resident size in `/proc/PID/statm`, in bytes. `None` for a process without an address
@@ -142,7 +163,7 @@ mod tests {
         for text in [STATUS, rollup, stat, "9000 250 60 1 0 700 0\n", "B=2\0A=1\0"] {
             crate::changes::try_changes(text.as_bytes(), |text| {
                 (_, _) = (status_memory(text), stat_memory(text));
-                (_, _) = (statm_rss(text), pss_uss(text));
+                (_, _, _) = (statm_rss(text), pss_uss(text), cpu_time(text));
                 _ = has_variable(text, &marker);
             });
         }
@@ -174,6 +195,17 @@ mod tests {
         assert_eq!(stat_memory(stat.replace(" 1000 250 ", " 0 0 ").as_bytes()), None);
         assert_eq!(stat_memory(&stat.as_bytes()[..30]), None);
         assert_eq!(stat_memory(b""), None);
+    }
+
+    #[test]
+    fn stat_has_the_cpu_time_of_a_process_and_of_its_reaped_children() {
+        let fields = "S 7 42 42 0 -1 4194304 1 9 9 9 100 20 3000 400 20 0 3 0 98765 1000 250 9 9";
+        let stat = format!("42 (a) b (c)) {fields}");
+        let seconds = 3520.0 / clock_ticks_per_second() as f64;
+        assert_eq!(cpu_time(stat.as_bytes()), Some(Duration::from_secs_f64(seconds)));
+        assert_eq!(cpu_time(&stat.as_bytes()[..40]), None);
+        let endless = stat.replace(" 3000 ", &format!(" {} ", u64::MAX));
+        assert!(cpu_time(endless.as_bytes()).is_some(), "any number may be in a file");
     }
 
     #[test]

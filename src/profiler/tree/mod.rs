@@ -160,12 +160,17 @@ impl<S: ProcessSource> Tree<S> {
     /// for each.
     pub(super) fn snapshot(&mut self, phase: Phase, now: impl Fn() -> Timestamp) -> Snapshot {
         let at = now();
-        let mut snapshot = Snapshot { at, until: at, phase, classes: BTreeMap::new(), unread: 0 };
+        let mut snapshot =
+            Snapshot { at, until: at, phase, classes: BTreeMap::new(), unread: 0, cpu: None };
         // A copy: the events drained below add members, which this snapshot leaves out.
         for index in self.alive.clone() {
             // A snapshot can take so long that the event queue would overrun.
             self.drain_events(now());
             let member = &mut self.members[index];
+            // That of a process that exits meanwhile counts with its parent's.
+            if let Some(cpu) = self.source.cpu_time(member.stat.identity.pid) {
+                snapshot.cpu = Some(snapshot.cpu.unwrap_or_default().saturating_add(cpu));
+            }
             // Before its exec, a fork maps the memory of its parent.
             if member.is_pre_exec(at) {
                 continue;

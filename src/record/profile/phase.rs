@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::scenario::Group;
-use crate::units::ByteSize;
+use crate::units::{self, ByteSize};
 
 /// Phase of a run.
 #[derive(
@@ -59,6 +60,11 @@ pub struct Snapshot {
     pub classes: BTreeMap<ProcessClass, ClassSnapshot>,
     /// Number of processes that could not be read (exited meanwhile, or permission denied).
     pub unread: u32,
+    /// CPU time of all processes since their starts, with that of the exited children that they
+    /// have waited for, in seconds; `None` where the operating system has none, and in profiles
+    /// of earlier builds.
+    #[serde(default, with = "units::seconds::option", skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Duration>,
 }
 
 /// Memory of one class at the end of a phase.

@@ -87,7 +87,7 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
     if of_users().next().is_none() {
         return figures;
     }
-    let completed = total(of_users().map(ScenarioReport::completed));
+    let completed = report.completed_iterations();
     let failed = total(of_users().map(ScenarioReport::failed));
     let detail = match total(of_users().map(ScenarioReport::client_failed)) {
         0 => format!("{failed} failed"),

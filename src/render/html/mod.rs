@@ -8,6 +8,7 @@
 
 mod about;
 mod charts;
+mod comparison;
 mod data;
 mod embed;
 mod figures;
@@ -21,6 +22,7 @@ use std::io::{self, Write};
 use askama::Template as _;
 
 use crate::analysis::{ChartData, Report};
+pub use comparison::{Curves, render_comparison};
 use page::Page;
 
 /// Writes the page with the results of `report` and charts of `data`.

@@ -60,11 +60,11 @@ struct Finding {
 }
 
 /// Chart over time, and the table behind it.
-struct Drawing {
-    id: &'static str,
-    title: &'static str,
-    note: String,
-    table: Table,
+pub(super) struct Drawing {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) note: String,
+    pub(super) table: Table,
 }
 
 impl Page {
@@ -138,7 +138,7 @@ impl Page {
 }
 
 impl Drawing {
-    fn of(chart: &Chart) -> Self {
+    pub(super) fn of(chart: &Chart) -> Self {
         Self { id: chart.id, title: chart.title, note: chart.note.clone(), table: chart.table() }
     }
 

@@ -3,7 +3,7 @@
 /// Text for a line or a table cell. Special characters of Markdown, HTML and tables become
 /// character references, which Markdown never reads as markup. A zero-width space after `@` and
 /// `#` keeps GitHub from notifying users and linking issues.
-pub(super) fn inline(text: &str) -> String {
+pub(in crate::render) fn inline(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut previous = ' ';
     let mut rest = text.chars().peekable();

@@ -5,7 +5,8 @@ mod escape;
 
 use std::io::{self, Write};
 
-use self::escape::{inline, preformatted};
+pub(super) use self::escape::inline;
+use self::escape::preformatted;
 use super::format::seconds;
 use super::table::{Cell, Table};
 use super::tables::server_view::{self, Section};
@@ -189,7 +190,7 @@ fn server_view(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", inline(&server_view::source(view)))?;
     for Section { subject, unit, table } in server_view::sections(report) {
         writeln!(out, "\n{subject}, {unit}\n")?;
-        table.with_names(inline).markdown(out)?;
+        table.with_texts(inline).markdown(out)?;
     }
     end_details(out)
 }

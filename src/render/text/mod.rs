@@ -23,7 +23,7 @@ use super::{NextStep, next_step};
 use crate::analysis::{Finding, Report};
 
 /// Indentation of lines below a heading.
-const INDENT: &str = "  ";
+pub(super) const INDENT: &str = "  ";
 
 /// Amount of detail of the text report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 /// Text with control characters replaced by spaces. A server's message must stay in its line: a
 /// line of its own could look like skyload's, or be a command to GitHub Actions.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

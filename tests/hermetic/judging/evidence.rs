@@ -59,6 +59,7 @@ pub(crate) fn good_run_of(config: &Config, request: &LoadRequest) -> Evidence {
             coordinator: None,
             estimate: None,
             memory_before: None,
+            set: None,
         }),
         environment: Some(environment()),
         events: [
@@ -238,6 +239,7 @@ fn snapshot(millis: u64, phase: Phase) -> Snapshot {
         phase,
         classes: BTreeMap::from([(ProcessClass::ShortExecutor, memory)]),
         unread: 0,
+        cpu: Some(Duration::from_millis(millis)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod budgets;
 pub(crate) mod changes;
+mod comparing;
 mod emulated;
 pub(crate) mod evidence;
 mod figures;

@@ -9,7 +9,7 @@ use rstest::rstest;
 use source::{Module, Sources};
 
 /// Modules of the library, lowest layer first. A module may import from lower layers only.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &[
         "class",
         "clock",
@@ -32,6 +32,7 @@ const LAYERS: [&[&str]; 9] = [
     &["config", "profiler"],
     &["plan"],
     &["analysis", "api"],
+    &["comparison"],
     &["render", "resources", "schema", "traffic"],
     &["recommend"],
 ];

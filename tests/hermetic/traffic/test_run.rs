@@ -138,6 +138,7 @@ impl TestRun {
             coordinator: self.coordinator,
             estimate: None,
             memory_before: None,
+            set: None,
         };
         write_json(&self.dir.facts(), &facts)?;
         write_json(&self.dir.environment(), &self.environment)?;

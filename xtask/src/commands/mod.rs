@@ -3,6 +3,7 @@
 //! Shared code is outside of this module and does not depend on commands. Exceptions: `report`
 //! shows the results of `load` and `profile`, and `runs` finds runs by name.
 
+pub(crate) mod compare;
 pub(crate) mod infra;
 pub(crate) mod load;
 pub(crate) mod profile;

@@ -16,7 +16,6 @@ use skyload::recommend::{Effects, MachineSize, Mode, Recommendation, effects, te
 use skyload::record::environment::{Environment, SkyUnderTest};
 
 use super::report;
-use super::runs::find;
 use crate::flags::{self, Format};
 use crate::sky::{Extras, SkyInstallation, sizing};
 
@@ -59,25 +58,15 @@ fn machines(lists: &[String]) -> Result<Vec<MachineSize>> {
     Ok(if machines.is_empty() { effects::DEFAULT_MACHINES.to_vec() } else { machines })
 }
 
-/// Reports of all runs, or a usage error for each that cannot be read. A run that is named twice
-/// counts once.
-fn runs(workspace: &Workspace, names: &[PathBuf]) -> Result<Vec<Report>> {
-    let (mut runs, mut mistakes) = (Vec::<Report>::new(), Vec::new());
-    for name in names {
-        match read_run(workspace, name) {
-            Ok(report) if runs.iter().any(|other| other.run == report.run) => {}
-            Ok(report) => runs.push(report),
-            Err(error) => mistakes.push(format!("{error:#}")),
+/// Reports of all runs. A run that is named twice counts once.
+fn runs(workspace: &Workspace, names: &[PathBuf]) -> Result<Vec<Report>, UsageErrors> {
+    let mut runs = Vec::<Report>::new();
+    for report in report::of_runs(workspace, names, |report, _| report)? {
+        if runs.iter().all(|other| other.run != report.run) {
+            runs.push(report);
         }
     }
-    if mistakes.is_empty() { Ok(runs) } else { Err(UsageErrors(mistakes).into()) }
-}
-
-/// Report of a run, assembled again and not written to the run's directory, which may belong to
-/// another user.
-fn read_run(workspace: &Workspace, name: &Path) -> Result<Report> {
-    let run = find::run(workspace, name)?;
-    Ok(Report::assemble(&report::evidence(&run, workspace)?))
+    Ok(runs)
 }
 
 /// Effects of the recommended constants. A failure to compute them is no error, since the

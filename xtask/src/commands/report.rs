@@ -1,7 +1,7 @@
 //! `cargo xtask report`: report of a finished run or of a profile, from its directory alone.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use host::print;
@@ -13,7 +13,7 @@ use skyload::render::series::{self, SeriesFormat};
 use skyload::render::{html, junit, markdown, text};
 
 use super::runs::find::{self, Found};
-use crate::flags::{self, Format, Output};
+use crate::flags::{self, Files, Format, Output};
 use crate::github;
 use crate::server_profile;
 
@@ -27,7 +27,7 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
             run
         }
         (Found::Profile(profile), None) => {
-            let mistakes = Vec::from_iter(series_mistake(&profile, flags.output));
+            let mistakes = Vec::from_iter(series_mistake(&profile, flags.files));
             ensure!(mistakes.is_empty(), UsageErrors(mistakes));
             show_profile(&profile, &assemble_profile(&profile)?, flags.output.format)?;
             return Ok(0);
@@ -37,11 +37,11 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
                 "--server-profile: expected a run to merge a profile into, got the profile {}",
                 profile.id()
             )];
-            mistakes.extend(series_mistake(&profile, flags.output));
+            mistakes.extend(series_mistake(&profile, flags.files));
             bail!(UsageErrors(mistakes))
         }
     };
-    let report = assemble(&run, &workspace, flags.output.out_series)?;
+    let report = assemble(&run, &workspace, flags.files.out_series)?;
     // Before standard output, whose reader may close it at any time.
     github::publish(&run, &report);
     show(&run, &report, flags.output)?;
@@ -49,9 +49,9 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
 }
 
 /// Mistake of asking for the series of a profile, which has no scenarios and no load.
-fn series_mistake(profile: &ProfileDir, output: Output) -> Option<String> {
+fn series_mistake(profile: &ProfileDir, files: Files) -> Option<String> {
     let text = format!("--out-series: expected a run, got the profile {}", profile.id());
-    output.out_series.map(|_| text)
+    files.out_series.map(|_| text)
 }
 
 /// Merges the profile of a remote server into a run on that server.
@@ -93,6 +93,24 @@ pub(crate) fn assemble(
 pub(crate) fn evidence(run: &RunDir, workspace: &Workspace) -> Result<Evidence> {
     let evidence = Evidence::read(run).context("reading the run")?;
     Ok(Evidence { name: workspace.name_of(run), ..evidence })
+}
+
+/// Result of `take` for the report and the evidence of each run, or a usage error for each run
+/// that cannot be read. Reports are assembled again, and not written to the runs' directories,
+/// which may belong to another user.
+pub(crate) fn of_runs<T>(
+    workspace: &Workspace,
+    names: &[PathBuf],
+    take: impl Fn(Report, &Evidence) -> T,
+) -> Result<Vec<T>, UsageErrors> {
+    let (mut taken, mut mistakes) = (Vec::new(), Vec::new());
+    for name in names {
+        match find::run(workspace, name).and_then(|run| evidence(&run, workspace)) {
+            Ok(evidence) => taken.push(take(Report::assemble(&evidence), &evidence)),
+            Err(error) => mistakes.push(format!("{error:#}")),
+        }
+    }
+    if mistakes.is_empty() { Ok(taken) } else { Err(UsageErrors(mistakes)) }
 }
 
 /// Assembles the report of a profile.

@@ -1,4 +1,4 @@
-//! `cargo xtask schema`: JSON schema of report.json, generated from the types.
+//! `cargo xtask schema`: JSON schemas of report.json and compare.json, generated from the types.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,13 +9,17 @@ use host::workspace::Workspace;
 use skyload::schema;
 
 pub(crate) fn run() -> Result<()> {
-    let path = Workspace::locate()?.root.join(schema::FILE);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("creating `{}`", folder.display()))?;
+    let root = Workspace::locate()?.root;
+    for (file, schema) in schema::all() {
+        let path = root.join(file);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("creating `{}`", folder.display()))?;
+        }
+        let mut text = serde_json::to_string_pretty(&schema).context("writing the schema")?;
+        text.push('\n');
+        fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))?;
+        print::text("the name of the file", |out| writeln!(out, "Wrote {}", path.display()))?;
     }
-    let mut text =
-        serde_json::to_string_pretty(&schema::of_report()).context("writing the schema")?;
-    text.push('\n');
-    fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))?;
-    print::text("the name of the file", |out| writeln!(out, "Wrote {}", path.display()))
+    Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use skyload::record::request::LoadRequest;
 
-use super::Output;
+use super::{Files, Output};
 
 /// Exit codes: 0 pass, 1 tool error, 2 usage, 10 over budget, 11 scenario failed,
 /// 12 inconclusive.
@@ -17,6 +17,11 @@ pub(crate) struct Load {
     #[command(flatten)]
     pub(crate) request: LoadRequest,
 
+    /// Run the plan N times, one whole run after the other, such as for `compare` [default: 1].
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true,
+          value_parser = value_parser!(u32).range(1..=100))]
+    pub(crate) repeat: u32,
+
     #[command(flatten)]
     pub(crate) results: Results,
 }
@@ -27,6 +32,9 @@ pub(crate) struct Results {
     /// Directory for the results of runs [default: target/skyload/runs].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) files: Files,
 
     #[command(flatten)]
     pub(crate) output: Output,

@@ -2,6 +2,7 @@
 //! in skyload.toml are reported together.
 
 mod bench;
+mod compare;
 mod load;
 mod profile;
 mod results;
@@ -12,9 +13,10 @@ use clap::{Args, Parser, Subcommand};
 use skyload::infrastructure::KubernetesSize;
 
 pub(crate) use bench::{Bench, BenchClient, BenchProfiler};
+pub(crate) use compare::Compare;
 pub(crate) use load::{Load, Results};
 pub(crate) use profile::{Profile, Profiler};
-pub(crate) use results::{Format, Output, Prune, Recommend, Report, Runs, RunsAct};
+pub(crate) use results::{Files, Format, Output, Prune, Recommend, Report, Runs, RunsAct};
 
 /// Load tests and memory budgets for the SkyPilot API server.
 #[derive(Parser)]
@@ -32,11 +34,13 @@ pub(crate) enum Command {
     Profile(Profile),
     /// Show the report of a finished run or of a profile.
     Report(Report),
+    /// Compare finished runs of two SkyPilots: which metrics are worse, better or the same.
+    Compare(Compare),
     /// List runs, newest first, or remove old ones.
     Runs(Runs),
     /// Recommend SkyPilot's memory constants from the peaks of runs, or print a patch.
     Recommend(Recommend),
-    /// Write the JSON schema of report.json into the checkout.
+    /// Write the JSON schemas of report.json and compare.json into the checkout.
     Schema,
     /// Run every test that needs no SkyPilot server.
     Test(Test),

@@ -18,6 +18,9 @@ pub(crate) struct Report {
     pub(crate) server_profile: Option<PathBuf>,
 
     #[command(flatten)]
+    pub(crate) files: Files,
+
+    #[command(flatten)]
     pub(crate) output: Output,
 }
 
@@ -31,7 +34,11 @@ pub(crate) struct Output {
     /// Print every table and finding, and every line of progress.
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
 
+/// Further files of a run's results.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Files {
     /// Write the run's series over time, too: series.csv or series.jsonl.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) out_series: Option<SeriesFormat>,

@@ -5,6 +5,7 @@
 //! does not exceed them; a test of a limit sets it.
 
 mod cancelled_launches;
+mod comparing;
 mod console;
 mod for_ci;
 mod held;
@@ -22,6 +23,7 @@ mod peaks;
 mod profiles;
 mod recommending;
 mod remote_servers;
+mod repeating;
 mod reports;
 #[path = "../../../tests/support/repositories.rs"]
 mod repositories;

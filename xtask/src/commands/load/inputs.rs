@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use loopback::{Obstacles, ObstaclesOfSky};
-use skyload::config::{Config, ConfigError};
+use skyload::config::Config;
 use skyload::infrastructure::LocalInfra;
 use skyload::plan::{LoadPlan, Machine, SkySelection, Speed, UsageErrors};
 use skyload::record::request::LoadRequest;
@@ -33,7 +33,7 @@ pub(super) struct Inputs {
 impl Inputs {
     /// Reads the inputs, without side effects.
     pub(super) fn read(typed: LoadRequest, workspace: &Workspace) -> Result<Self> {
-        let config = config(typed.config.as_deref(), workspace)?;
+        let config = crate::config::read(typed.config.as_deref(), workspace)?;
         // Before paths are made absolute: messages show them as typed.
         let paths = paths::usage_errors(&typed, workspace);
         let request = with_absolute_paths(typed)?;
@@ -96,21 +96,6 @@ fn names_emulated_aws(request: &LoadRequest, config: &Config) -> bool {
     let of_plan = plan.and_then(|plan| plan.infra.clone());
     let mut lists = request.infra.iter().cloned().chain(of_plan);
     lists.any(|list| list.to_lowercase().contains(LocalInfra::EmulatedAws.argument()))
-}
-
-/// Configuration from the checkout's `skyload.toml`, or from the file of `--config`. An unreadable
-/// file of `--config` is a usage error.
-fn config(named: Option<&Path>, workspace: &Workspace) -> Result<Config> {
-    let Some(path) = named else {
-        return Ok(Config::read(&workspace.root.join("skyload.toml"))?);
-    };
-    Config::read(path).map_err(|error| match error {
-        ConfigError::Read { path, source } => {
-            UsageErrors(vec![format!("--config: cannot read `{}`: {source}", path.display())])
-                .into()
-        }
-        invalid @ ConfigError::Invalid(_) => invalid.into(),
-    })
 }
 
 /// Request with absolute paths, so that it can be repeated from any directory.

@@ -17,6 +17,7 @@ mod phases;
 mod prepare;
 mod prepared;
 mod remote;
+mod repeat;
 mod resources;
 mod scenarios;
 mod scraper;
@@ -37,21 +38,24 @@ use inputs::Inputs;
 pub(crate) use paths::catalog_error;
 pub(crate) use prepare::machine;
 use prepared::{Coordinator, Prepared};
+use repeat::RunSet;
 
 pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
-    let flags::Load { request, results } = flags;
+    let flags::Load { request, repeat, results } = flags;
     let workspace = Workspace::locate()?;
     let inputs = Inputs::read(request, &workspace)?;
     let plan = inputs.check()?;
     // Before `Signals::listen`, so that Ctrl-C at the prompt ends the program immediately.
     confirm::confirm(&plan, inputs.request.yes, Progress::new())?;
     let signals = Signals::listen()?;
-    signals.mark_interrupted(run_plan(inputs, &plan, &results, &workspace, &signals))
+    let set = RunSet::new(repeat);
+    signals.mark_interrupted(run_plan(inputs, &plan, set, &results, &workspace, &signals))
 }
 
 fn run_plan(
     inputs: Inputs,
     plan: &LoadPlan,
+    mut set: RunSet,
     results: &flags::Results,
     workspace: &Workspace,
     signals: &Signals,
@@ -67,12 +71,20 @@ fn run_plan(
     let prepared = Prepared::new(coordinator, inputs, plan, credentials)?;
     prepared.announce();
 
-    let flags::Results { out, output } = results;
-    let single = single_run::run(&prepared, &tests, out.as_deref(), output.out_series)?;
-    // Before standard output, whose reader may close the pipe at any time.
-    github::publish(&single.run, &single.report);
-    report::show(&single.run, &single.report, results.output)?;
-    // Last, so that a report is shown although the gate disagrees.
-    single.gate?;
-    Ok(single.report.verdict)
+    while set.is_open() {
+        set.announce(progress);
+        let single = single_run::run(&prepared, &tests, &set, results)?;
+        // Before standard output, whose reader may close the pipe at any time.
+        github::publish(&single.run, &single.report);
+        report::show(&single.run, &single.report, results.output)?;
+        // Last, so that a report is shown although the gate disagrees.
+        single.gate?;
+        set.add(&single.report);
+        // One Ctrl-C ends the whole set.
+        if signals.interrupted() {
+            break;
+        }
+    }
+    set.conclude(progress);
+    Ok(set.verdict())
 }

@@ -21,6 +21,7 @@ use skyload::scenario::{ScenarioId, ScenarioKind};
 use skyload::units::{ByteSize, as_gib, counted, in_minutes};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 
+use super::repeat::RunSet;
 use crate::commands::runs;
 use crate::server::{Addresses, Context, ServerSession};
 use crate::sky::Extras;
@@ -227,6 +228,7 @@ pub(super) fn run_dir(
     out: Option<&Path>,
     request: &LoadRequest,
     plan: &LoadPlan,
+    set: &RunSet,
     workspace: &Workspace,
     progress: Progress,
 ) -> Result<RunDir> {
@@ -245,6 +247,7 @@ pub(super) fn run_dir(
         coordinator,
         estimate: plan.estimate(),
         memory_before: Some(memory_before),
+        set: set.next_place(&run.id()),
     };
     write_json(&run.facts(), &facts)?;
     write_json(&run.plan(), plan)?;

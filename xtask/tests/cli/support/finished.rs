@@ -81,7 +81,7 @@ impl Finished {
     }
 }
 
-/// Schema of report.json in the repository.
+/// JSON schema in the repository.
 pub(crate) struct Schema {
     schemas: Schemas,
     index: SchemaIndex,
@@ -89,16 +89,19 @@ pub(crate) struct Schema {
 
 impl Schema {
     pub(crate) fn of_reports() -> anyhow::Result<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(skyload::schema::FILE);
+        Self::of(skyload::schema::FILE)
+    }
+
+    /// Schema in a file of the repository.
+    pub(crate) fn of(file: &str) -> anyhow::Result<Self> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
         let schema = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
         // The compiler's errors are not Send, so only their text is kept.
         compiler
-            .add_resource(skyload::schema::FILE, serde_json::from_slice(&schema)?)
+            .add_resource(file, serde_json::from_slice(&schema)?)
             .map_err(|error| anyhow!("{error:#}"))?;
-        let index = compiler
-            .compile(skyload::schema::FILE, &mut schemas)
-            .map_err(|error| anyhow!("{error:#}"))?;
+        let index = compiler.compile(file, &mut schemas).map_err(|error| anyhow!("{error:#}"))?;
         Ok(Self { schemas, index })
     }
 

@@ -1,0 +1,91 @@
+//! Errors and failures that one of two versions has, and the other has not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{Report, Severity};
+use crate::scenario::ScenarioId;
+
+/// Error of a scenario, with the runs of each version that had it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ErrorComparison {
+    /// Scenario with the error.
+    pub scenario: ScenarioId,
+    /// Type of the error: the server's, such as `ValueError`, or one of skyload's.
+    pub error_type: String,
+    /// Number of runs of the base with the error.
+    pub runs_of_base: usize,
+    /// Number of runs of the candidate with the error.
+    pub runs_of_candidate: usize,
+    /// First message, of the candidate if it has the error.
+    pub example: String,
+}
+
+impl ErrorComparison {
+    /// Whether only the candidate has the error.
+    pub const fn is_new(&self) -> bool {
+        self.runs_of_base == 0
+    }
+}
+
+/// Errors of both versions, those of the candidate alone first.
+pub(super) fn errors(base: &[&Report], candidate: &[&Report]) -> Vec<ErrorComparison> {
+    let (of_base, of_candidate) = (by_type(base), by_type(candidate));
+    let kinds: BTreeSet<_> = of_base.keys().chain(of_candidate.keys()).collect();
+    let runs = |of: &ErrorsByType, kind| of.get(kind).map_or(0, |(runs, _)| *runs);
+    let compared = kinds.into_iter().map(|kind| {
+        let example = of_candidate.get(kind).or_else(|| of_base.get(kind));
+        ErrorComparison {
+            scenario: kind.0,
+            error_type: kind.1.clone(),
+            runs_of_base: runs(&of_base, kind),
+            runs_of_candidate: runs(&of_candidate, kind),
+            example: example.map(|(_, message)| message.clone()).unwrap_or_default(),
+        }
+    });
+    let mut errors: Vec<ErrorComparison> = compared.collect();
+    errors.sort_by_key(|error| !error.is_new());
+    errors
+}
+
+/// Number of runs with each type of error of each scenario, and its first message.
+type ErrorsByType = BTreeMap<(ScenarioId, String), (usize, String)>;
+
+fn by_type(reports: &[&Report]) -> ErrorsByType {
+    let mut errors = ErrorsByType::new();
+    for report in reports {
+        let of_server = report.errors().filter(|(_, found)| {
+            found.is_error() && found.example.client_fault().is_none() && found.count > 0
+        });
+        let found: BTreeMap<(ScenarioId, String), String> = of_server
+            .map(|(id, found)| ((id, found.example.error_type.clone()), found.example.to_string()))
+            .collect();
+        for (kind, message) in found {
+            errors.entry(kind).or_insert((0, message)).0 += 1;
+        }
+    }
+    errors
+}
+
+/// Name of a failure of setup or teardown, which concern no scenario.
+const SETUP_OR_TEARDOWN: &str = "setup or teardown";
+
+/// Scenarios and thresholds that failed in a run of the candidate and in none of the base.
+pub(super) fn only_of_candidate(base: &[&Report], candidate: &[&Report]) -> Vec<String> {
+    let (before, after) = (failed(base), failed(candidate));
+    after.difference(&before).cloned().collect()
+}
+
+fn failed(reports: &[&Report]) -> BTreeSet<String> {
+    let findings = reports.iter().flat_map(|report| &report.findings);
+    let failed = findings.filter(|finding| finding.severity == Severity::ScenarioFailed);
+    failed
+        .map(|finding| match &finding.about {
+            Some(about) => about.to_string(),
+            None => SETUP_OR_TEARDOWN.to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,107 @@
+//! Comparison of each metric that any run measured.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::decision::{self, Amounts, Change, MetricVerdict, Pairing};
+use super::settings::Settings;
+use crate::analysis::Report;
+use crate::metric::{Amount, ComparedMetric, Metric, Tolerance};
+
+/// Comparison of one metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MetricComparison {
+    /// Metric.
+    pub metric: ComparedMetric,
+    /// Whether the metric decides the verdict of the comparison.
+    pub decides: bool,
+    /// Mean of the base; geometric if the change is a ratio.
+    pub base: Option<Amount>,
+    /// Mean of the candidate.
+    pub candidate: Option<Amount>,
+    /// Amount in each run of the base, in their order; `None` where it was not measured.
+    pub base_runs: Vec<Option<Amount>>,
+    /// Amount in each run of the candidate.
+    pub candidate_runs: Vec<Option<Amount>>,
+    /// Whether an amount of any run is a lower bound.
+    pub has_lower_bounds: bool,
+    /// Change from base to candidate; `None` with too few runs.
+    pub change: Option<Change>,
+    /// Tolerance of the metric's kind.
+    pub tolerance: Tolerance,
+    /// Verdict.
+    pub verdict: MetricVerdict,
+}
+
+/// Comparisons of all metrics, deciding ones first.
+pub(super) fn compare(
+    base: &[&Report],
+    candidate: &[&Report],
+    pairing: Pairing,
+    settings: &Settings,
+) -> Vec<MetricComparison> {
+    let measured = |metric: ComparedMetric| {
+        let of = |reports: &[&Report]| -> Vec<_> {
+            reports.iter().map(|report| report.compared(metric)).collect()
+        };
+        let (base, candidate) = (of(base), of(candidate));
+        let is_lower_bound =
+            base.iter().chain(&candidate).any(|(_, is_lower_bound)| *is_lower_bound);
+        let amounts = |of: Vec<(Option<Amount>, bool)>| of.into_iter().map(|(amount, _)| amount);
+        let amounts =
+            Amounts { base: amounts(base).collect(), candidate: amounts(candidate).collect() };
+        (metric, amounts, is_lower_bound)
+    };
+    let measured: Vec<_> = ComparedMetric::all()
+        .map(measured)
+        .filter(|(_, amounts, _)| amounts.counts() != [0, 0])
+        .collect();
+    let decides = |metric| settings.decides(metric);
+    let deciding = measured
+        .iter()
+        .filter(|(metric, amounts, _)| decides(*metric) && amounts.suffice(pairing))
+        .count();
+    let compare_one = |(metric, amounts, has_lower_bounds): (ComparedMetric, Amounts, bool)| {
+        // A metric that informs is judged as one more of those that decide.
+        let metrics = deciding + usize::from(!decides(metric));
+        let (verdict, change) = decision::decide(metric, &amounts, pairing, settings, metrics);
+        let [base, candidate] = decision::means(metric.kind(), &amounts, pairing);
+        MetricComparison {
+            metric,
+            decides: decides(metric),
+            base,
+            candidate,
+            base_runs: amounts.base,
+            candidate_runs: amounts.candidate,
+            has_lower_bounds,
+            change,
+            tolerance: settings.tolerance(metric),
+            verdict,
+        }
+    };
+    let mut metrics: Vec<MetricComparison> = measured.into_iter().map(compare_one).collect();
+    metrics.sort_by_key(|metric| !metric.decides);
+    metrics
+}
+
+impl Report {
+    /// Amount of a compared metric, and whether it is a lower bound.
+    fn compared(&self, metric: ComparedMetric) -> (Option<Amount>, bool) {
+        match metric {
+            ComparedMetric::Server(metric) => {
+                let measured = match metric {
+                    Metric::Class(class, statistic) => self.of_class(class, statistic),
+                    Metric::Server(statistic) => self.of_server(statistic),
+                };
+                (measured.amount(), measured.is_lower_bound())
+            }
+            ComparedMetric::Latency(id, statistic) => {
+                let scenario = self.scenarios.iter().find(|scenario| scenario.id == id);
+                let stats = scenario.and_then(|scenario| scenario.iteration_duration);
+                let latency = stats.and_then(|stats| stats.shown(statistic));
+                (latency.map(Amount::Duration), false)
+            }
+        }
+    }
+}

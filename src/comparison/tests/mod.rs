@@ -1,0 +1,128 @@
+//! Cases of the rule that no noise decides: few runs, equal runs, zeros and missing amounts.
+
+mod simulation;
+
+use rstest::rstest;
+
+use crate::comparison::decision::{Amounts, decide};
+use crate::comparison::estimate::Estimate;
+use crate::comparison::{MetricVerdict, Noise, Pairing, Settings};
+use crate::metric::{Amount, ComparedMetric, Kind, Tolerance, Unit};
+
+/// Amounts of a metric; a negative number is a run that did not measure it.
+fn amounts(metric: &str, base: &[f64], candidate: &[f64]) -> (ComparedMetric, Amounts) {
+    let metric: ComparedMetric = metric.parse().unwrap();
+    let unit = metric.kind().unit();
+    let of = |numbers: &[f64]| -> Vec<Option<Amount>> {
+        let amount = |number: &f64| (*number >= 0.0).then(|| Amount::of_number(*number, unit));
+        numbers.iter().map(amount).collect()
+    };
+    (metric, Amounts { base: of(base), candidate: of(candidate) })
+}
+
+fn verdict(metric: &str, base: &[f64], candidate: &[f64]) -> MetricVerdict {
+    let (metric, amounts) = amounts(metric, base, candidate);
+    let pairing = match base.len() == candidate.len() {
+        true => Pairing::InOrder,
+        false => Pairing::Unpaired,
+    };
+    decide(metric, &amounts, pairing, &Settings::default(), 6).0
+}
+
+const UNKNOWN: MetricVerdict = MetricVerdict::Undecided { pairs: None };
+
+#[rstest]
+#[case::equal_runs(&[100.0; 3], &[100.0; 3], MetricVerdict::Same)]
+#[case::equal_runs_within_the_tolerance(&[100.0; 3], &[110.0; 3], MetricVerdict::Same)]
+#[case::equal_runs_beyond_the_tolerance(&[100.0; 3], &[111.0; 3], MetricVerdict::Worse)]
+#[case::fewer(&[111.0; 3], &[100.0; 3], MetricVerdict::Same)]
+#[case::far_fewer(&[200.0; 3], &[100.0; 3], MetricVerdict::Better)]
+#[case::none_at_all(&[0.0; 3], &[0.0; 3], MetricVerdict::Same)]
+#[case::two_pairs(&[100.0; 2], &[200.0; 2], UNKNOWN)]
+#[case::two_of_three_pairs_measured(&[100.0, -1.0, 100.0], &[200.0; 3], UNKNOWN)]
+#[case::three_of_four_pairs_measured(&[100.0, -1.0, 100.0, 100.0], &[200.0; 4], MetricVerdict::Worse)]
+#[case::never_in_the_base(&[-1.0; 3], &[200.0; 3], MetricVerdict::NotCompared { only_in_base: false })]
+#[case::never_in_the_candidate(&[9.0; 3], &[-1.0; 3], MetricVerdict::NotCompared { only_in_base: true })]
+#[case::other_sizes(&[100.0; 3], &[200.0; 5], MetricVerdict::Worse)]
+fn counts_without_noise_have_a_stated_verdict(
+    #[case] base: &[f64],
+    #[case] candidate: &[f64],
+    #[case] expected: MetricVerdict,
+) {
+    assert_eq!(verdict("threads", base, candidate), expected);
+}
+
+#[test]
+fn an_amount_of_zero_makes_a_ratio_a_difference() {
+    let (metric, amounts) = amounts("cpu-per-iteration", &[0.0, 1.0, 1.1], &[1.0, 1.1, 0.0]);
+    let (_, change) = decide(metric, &amounts, Pairing::InOrder, &Settings::default(), 6);
+    assert!(change.is_some_and(|change| !change.is_ratio && change.estimate.is_finite()));
+}
+
+#[rstest]
+#[case::share_of_a_large_base(1000.0, 50.0)]
+#[case::amount_of_a_small_base(100.0, 10.0)]
+fn a_tolerance_is_the_larger_of_share_and_amount(#[case] mib: f64, #[case] expected: f64) {
+    let mebibyte = f64::from(1 << 20);
+    let around = Tolerance::of(Kind::Memory).around(mib * mebibyte);
+    assert!((around / mebibyte - expected).abs() < 1e-6, "{around}");
+}
+
+#[test]
+fn an_undecided_metric_says_how_many_pairs_would_decide() {
+    let base = [1.00, 1.06, 0.95, 1.03, 0.96].map(|noise| noise * 2.0);
+    let candidate = [1.05, 0.97, 1.04, 0.93, 1.08].map(|noise| noise * 2.0);
+    let found = verdict("cpu-per-iteration", &base, &candidate);
+    let MetricVerdict::Undecided { pairs: Some(pairs) } = found else { panic!("{found:?}") };
+    assert!((6..=40).contains(&pairs), "{pairs}");
+    // As many pairs with the same noise decide.
+    let repeated = |runs: [f64; 5]| -> Vec<f64> { runs.into_iter().cycle().take(60).collect() };
+    let more = verdict("cpu-per-iteration", &repeated(base), &repeated(candidate));
+    assert_eq!(more, MetricVerdict::Same);
+}
+
+#[test]
+fn a_change_at_the_tolerance_is_never_decided() {
+    let base = [100.0, 102.0, 98.0, 101.0, 99.0];
+    let candidate = base.map(|threads| threads + 10.0);
+    let found = verdict("threads", &base, &candidate);
+    assert_eq!(found, MetricVerdict::Undecided { pairs: None });
+}
+
+#[test]
+fn the_interval_of_pairs_is_students() {
+    // Differences 1, 2, 3; sums 3, 2, 1: equal variances, so both count, with 4 degrees.
+    let pairs = [(1.0, 2.0), (0.0, 2.0), (-1.0, 2.0)];
+    let estimate = Estimate::paired(&pairs).unwrap();
+    assert_eq!((estimate.mean, estimate.noise), (2.0, Noise::WithinVersions));
+    // 2.776 is the 97.5th percentile of t with 4 degrees; the error is the root of 1/3.
+    let half = 2.776_445 * (1.0_f64 / 3.0).sqrt();
+    let interval = estimate.interval(0.05);
+    assert!((interval.high - (2.0 + half)).abs() < 1e-4, "{interval:?}");
+    assert!((interval.low - (2.0 - half)).abs() < 1e-4, "{interval:?}");
+}
+
+#[test]
+fn pairs_that_drift_together_are_compared_by_their_differences() {
+    let pairs = [(10.0, 11.0), (20.0, 21.2), (30.0, 31.1), (40.0, 40.9), (50.0, 51.0)];
+    assert_eq!(Estimate::paired(&pairs).unwrap().noise, Noise::OfPairs);
+}
+
+#[test]
+fn the_interval_of_sets_is_welchs() {
+    let estimate = Estimate::unpaired(&[1.0, 2.0, 3.0], &[5.0, 7.0, 9.0, 11.0]).unwrap();
+    assert_eq!((estimate.mean, estimate.noise), (6.0, Noise::Unpaired));
+    // Variances 1/3 and 20/12; Welch's degrees of freedom are 4.076, whose 97.5th percentile is
+    // 2.754.
+    let half = 2.754 * 2.0_f64.sqrt();
+    let interval = estimate.interval(0.05);
+    assert!((interval.high - (6.0 + half)).abs() < 5e-3, "{interval:?}");
+}
+
+#[test]
+fn a_tolerance_is_read_in_the_unit_of_its_kind() {
+    let parsed = Tolerance::parse("5% or 10MiB", Unit::Size).unwrap();
+    assert_eq!(parsed, Tolerance::of(Kind::Memory));
+    assert!(Tolerance::parse("5s", Unit::Size).is_err());
+    assert!(Tolerance::parse("105%", Unit::Size).is_err());
+}

@@ -1,0 +1,57 @@
+//! Markdown of a comparison, for a pull request: one table, and the rest in collapsed sections.
+
+use std::io::{self, Write};
+
+use super::notes::{basis, notes, warnings};
+use super::rows;
+use crate::comparison::{Comparison, ComparisonVerdict};
+use crate::render::markdown::inline;
+use crate::render::table::Table;
+
+/// Writes the comparison.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn render(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
+    let verdict = comparison.verdict;
+    let sign = match verdict {
+        ComparisonVerdict::Better | ComparisonVerdict::Same => "✅",
+        ComparisonVerdict::Worse | ComparisonVerdict::ScenarioFailed => "❌",
+        ComparisonVerdict::Undecided => "⚠️",
+    };
+    writeln!(out, "{sign} **{}**: {}\n", verdict.name(), inline(&comparison.reason()))?;
+    writeln!(
+        out,
+        "SkyPilot {} (candidate) against {} (base), {}.\n",
+        inline(&comparison.candidate.name()),
+        inline(&comparison.base.name()),
+        basis(comparison)
+    )?;
+    let warnings = warnings(comparison);
+    warnings.iter().try_for_each(|warning| writeln!(out, "- ⚠️ {}", inline(warning)))?;
+    if !warnings.is_empty() {
+        writeln!(out)?;
+    }
+    rows::metrics(comparison, true).markdown(out)?;
+    let errors = rows::errors(comparison).with_texts(inline);
+    section("Errors by type, in number of runs", &errors, out)?;
+    section("Other metrics, which inform", &rows::metrics(comparison, false), out)?;
+    let notes = notes(comparison);
+    if !notes.is_empty() {
+        writeln!(out, "\n<details><summary>Notes</summary>\n")?;
+        notes.iter().try_for_each(|note| writeln!(out, "- {}", inline(note)))?;
+        writeln!(out, "\n</details>")?;
+    }
+    Ok(())
+}
+
+/// Writes a table in a collapsed section, if it has rows.
+fn section(title: &str, table: &Table, out: &mut impl Write) -> io::Result<()> {
+    if table.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n<details><summary>{title}</summary>\n")?;
+    table.markdown(out)?;
+    writeln!(out, "\n</details>")
+}

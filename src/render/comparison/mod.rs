@@ -1,0 +1,10 @@
+//! Renderers of a finished comparison: text, and Markdown for a pull request. Its page is in
+//! [`html`](super::html).
+
+mod markdown;
+pub(super) mod notes;
+pub(super) mod rows;
+mod text;
+
+pub use markdown::render as render_markdown;
+pub use text::{Paths, render as render_text};

@@ -1,0 +1,85 @@
+//! Tables of a comparison, for text and Markdown.
+
+use crate::comparison::{Change, Comparison, MOST_FORECAST, MetricComparison, MetricVerdict};
+use crate::metric::{Amount, Unit};
+use crate::render::table::{Cell, Table, VERDICT};
+
+/// Table of the metrics that decide, or of those that inform.
+pub(in crate::render) fn metrics(comparison: &Comparison, decide: bool) -> Table {
+    let mut table = Table::new(&["metric", "base", "candidate", "change", "interval", VERDICT], 1);
+    for metric in comparison.metrics.iter().filter(|metric| metric.decides == decide) {
+        let mean = |amount: Option<Amount>| match amount {
+            Some(amount) if metric.has_lower_bounds => Cell::AtLeast(amount.to_string()),
+            Some(amount) => Cell::Plain(amount.to_string()),
+            None => Cell::Unknown,
+        };
+        let change = metric.change.as_ref();
+        let of_change = |text: fn(&Change, &MetricComparison) -> String| match change {
+            Some(change) => Cell::Plain(text(change, metric)),
+            None => Cell::Unknown,
+        };
+        table.rows.push(vec![
+            Cell::Plain(metric.metric.to_string()),
+            mean(metric.base),
+            mean(metric.candidate),
+            of_change(|change, metric| signed(change, change.estimate, metric)),
+            of_change(interval),
+            Cell::Plain(verdict(metric)),
+        ]);
+    }
+    table
+}
+
+/// Table of the errors of both versions.
+pub(in crate::render) fn errors(comparison: &Comparison) -> Table {
+    let mut table = Table::new(&["scenario", "error", "runs of base", "runs of candidate"], 2);
+    for error in &comparison.errors {
+        table.row([
+            error.scenario.to_string(),
+            error.error_type.clone(),
+            error.runs_of_base.to_string(),
+            error.runs_of_candidate.to_string(),
+        ]);
+    }
+    table
+}
+
+/// Verdict of a metric in words, with the number of pairs that would decide.
+fn verdict(metric: &MetricComparison) -> String {
+    match (metric.verdict, &metric.change) {
+        (MetricVerdict::Worse, _) => "worse".to_owned(),
+        (MetricVerdict::Better, _) => "better".to_owned(),
+        (MetricVerdict::Same, _) => "same".to_owned(),
+        (MetricVerdict::Undecided { .. }, None) => "undecided (too few runs)".to_owned(),
+        (MetricVerdict::Undecided { pairs: None }, _) => {
+            format!("undecided (needs > {MOST_FORECAST} pairs)")
+        }
+        (MetricVerdict::Undecided { pairs: Some(pairs) }, _) => {
+            format!("undecided (needs {pairs} pairs)")
+        }
+        (MetricVerdict::NotCompared { only_in_base: true }, _) => "only in base".to_owned(),
+        (MetricVerdict::NotCompared { only_in_base: false }, _) => "only in candidate".to_owned(),
+    }
+}
+
+/// Interval that the verdict rests on.
+fn interval(change: &Change, metric: &MetricComparison) -> String {
+    let interval = change.decisive(metric.verdict);
+    let [low, high] = [interval.low, interval.high].map(|end| signed(change, end, metric));
+    format!("{low} to {high}")
+}
+
+/// Change with its sign, in percent or in the unit of the metric.
+fn signed(change: &Change, number: f64, metric: &MetricComparison) -> String {
+    if change.is_ratio {
+        return format!("{:+.1}%", number * 100.0);
+    }
+    match metric.metric.kind().unit() {
+        // Means of counts have fractions.
+        Unit::Count => format!("{number:+.1}"),
+        unit => {
+            let sign = if number < 0.0 { "-" } else { "+" };
+            format!("{sign}{}", Amount::of_number(number.abs(), unit))
+        }
+    }
+}

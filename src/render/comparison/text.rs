@@ -1,0 +1,68 @@
+//! Text of a comparison for a terminal.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::notes::{basis, notes, warnings};
+use super::rows;
+use crate::comparison::Comparison;
+use crate::render::text::{Detail, INDENT, one_line};
+
+/// Paths that the text names before the verdict.
+#[derive(Clone, Copy, Debug)]
+pub struct Paths<'a> {
+    /// Directory of the comparison.
+    pub results: &'a Path,
+    /// HTML page.
+    pub page: &'a Path,
+}
+
+/// Writes the comparison: deciding metrics, in full detail also those that inform, errors, notes
+/// and the verdict.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn render(
+    comparison: &Comparison,
+    detail: Detail,
+    paths: Option<Paths<'_>>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "COMPARISON of SkyPilot {} (candidate) with {} (base), {}",
+        comparison.candidate.name(),
+        comparison.base.name(),
+        basis(comparison)
+    )?;
+    writeln!(out, "\nDECIDING METRICS (means of runs; 95% over all of them)")?;
+    rows::metrics(comparison, true).text(INDENT, out)?;
+    let informing = rows::metrics(comparison, false);
+    match (detail, informing.rows.len()) {
+        (_, 0) => {}
+        (Detail::Full, _) => {
+            writeln!(out, "\nOTHER METRICS (inform, without effect on the verdict)")?;
+            informing.text(INDENT, out)?;
+        }
+        (Detail::Compact, more) => writeln!(out, "  {more} more metrics inform (-v)")?,
+    }
+    let errors = rows::errors(comparison).with_texts(one_line);
+    if !errors.is_empty() {
+        writeln!(out, "\nERRORS by type, in number of runs")?;
+        errors.text(INDENT, out)?;
+    }
+    for (heading, lines) in [("WARNINGS", warnings(comparison)), ("NOTES", notes(comparison))] {
+        if !lines.is_empty() {
+            writeln!(out, "\n{heading}")?;
+        }
+        lines.iter().try_for_each(|line| writeln!(out, "{INDENT}{}", one_line(line)))?;
+    }
+    writeln!(out)?;
+    if let Some(Paths { results, page }) = paths {
+        writeln!(out, "Results: {}", results.display())?;
+        writeln!(out, "HTML page: {}", page.display())?;
+    }
+    let (verdict, reason) = (comparison.verdict, one_line(&comparison.reason()));
+    writeln!(out, "VERDICT: {} (exit code {}): {reason}", verdict.name(), verdict.exit_code())
+}

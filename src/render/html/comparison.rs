@@ -1,0 +1,251 @@
+//! Page of a comparison: its tables, the amounts of each pair, and the curves of all runs over one
+//! another.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use askama::Template;
+
+use super::data::{Chart, Data, Series};
+use super::embed;
+use super::page::Drawing;
+use super::table::Table;
+use crate::analysis::{ChartData, Quantity, Report, Subject, Timeline};
+use crate::clock::Timestamp;
+use crate::comparison::{Comparison, ComparisonVerdict, MetricComparison};
+use crate::ids::RunId;
+use crate::metric::Amount;
+use crate::record::profile::Phase;
+use crate::render::comparison::notes::{basis, notes, warnings};
+use crate::render::comparison::rows;
+
+/// Number of intervals of the time axis, in each of which a curve has one point.
+const POINTS: u32 = 600;
+
+/// Colours of base and candidate, as the style sheet names them.
+const LOOKS: [&str; 2] = ["server", "short-executor"];
+
+/// Curves of a run.
+#[derive(Clone, Debug)]
+pub struct Curves {
+    run: RunId,
+    timeline: Timeline,
+    /// Start of the load, at which the curves of all runs are aligned.
+    load_began: Timestamp,
+}
+
+impl Curves {
+    /// Curves of a run; `None` without a load or without samples.
+    pub fn of(report: &Report, data: ChartData) -> Option<Self> {
+        let load = report.phases.iter().find(|span| span.phase == Phase::Load)?;
+        data.timeline.span?;
+        let (run, load_began) = (report.run.clone(), load.began);
+        Some(Self { run, timeline: data.timeline, load_began })
+    }
+
+    /// Time before the load, with samples.
+    fn before_load(&self) -> Duration {
+        self.timeline.span.map_or(Duration::ZERO, |(first, _)| self.load_began.since(first))
+    }
+
+    /// Time from the start of the load to the last sample.
+    fn after_start(&self) -> Duration {
+        self.timeline.span.map_or(Duration::ZERO, |(_, last)| last.since(self.load_began))
+    }
+}
+
+/// `compare.html`.
+#[derive(Template)]
+#[template(path = "template/comparison.html")]
+struct Page {
+    policy: String,
+    styles: [&'static str; 2],
+    scripts: [&'static str; 2],
+    data: String,
+    verdict: ComparisonVerdict,
+    reason: String,
+    base: String,
+    candidate: String,
+    basis: String,
+    deciding: Table,
+    strips: Vec<Strip>,
+    errors: Option<Table>,
+    informing: Table,
+    warnings: Vec<String>,
+    notes: Vec<String>,
+    drawings: Vec<Drawing>,
+}
+
+/// Amounts of a metric in all runs, on one axis.
+struct Strip {
+    metric: String,
+    low: String,
+    high: String,
+    /// Places of base and candidate of each pair, in percent of the axis.
+    pairs: Vec<[Option<String>; 2]>,
+}
+
+/// Writes the page.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn render_comparison(
+    comparison: &Comparison,
+    curves: &[Vec<Curves>; 2],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let axis = Axis::of(curves);
+    let charts = charts(curves, &axis);
+    let drawings = charts.iter().map(Drawing::of).collect();
+    let data = Data {
+        until: axis.length.as_secs_f64(),
+        phases: Vec::new(),
+        scenarios: Vec::new(),
+        charts,
+        distributions: Vec::new(),
+    };
+    let errors = rows::errors(comparison);
+    let page = Page {
+        policy: embed::security_policy(),
+        styles: embed::STYLES,
+        scripts: embed::SCRIPTS,
+        data: embed::json(&data)?,
+        verdict: comparison.verdict,
+        reason: comparison.reason(),
+        base: comparison.base.name(),
+        candidate: comparison.candidate.name(),
+        basis: basis(comparison),
+        deciding: Table::showing(
+            "Deciding metrics, means of runs",
+            rows::metrics(comparison, true),
+        ),
+        strips: comparison.deciding().filter_map(Strip::of).collect(),
+        errors: (!errors.is_empty()).then(|| Table::showing("Errors, in number of runs", errors)),
+        informing: Table::showing("Other metrics, which inform", rows::metrics(comparison, false)),
+        warnings: warnings(comparison),
+        notes: notes(comparison),
+        drawings,
+    };
+    page.write_into(out)
+}
+
+impl Page {
+    /// Class of the style sheet for the verdict.
+    fn mood(&self) -> &'static str {
+        match self.verdict {
+            ComparisonVerdict::Better | ComparisonVerdict::Same => "good",
+            ComparisonVerdict::Worse | ComparisonVerdict::ScenarioFailed => "bad",
+            ComparisonVerdict::Undecided => "doubtful",
+        }
+    }
+}
+
+impl Strip {
+    /// Strip of a metric; `None` without an amount.
+    fn of(metric: &MetricComparison) -> Option<Self> {
+        let amounts = || metric.base_runs.iter().chain(&metric.candidate_runs).flatten();
+        let order = |one: &&Amount, other: &&Amount| one.number().total_cmp(&other.number());
+        let (low, high) = (amounts().min_by(order)?, amounts().max_by(order)?);
+        let length = high.number() - low.number();
+        let place = |amount: &Option<Amount>| {
+            let amount = amount.as_ref()?;
+            // A margin keeps points off the ends.
+            let share = if length > 0.0 { (amount.number() - low.number()) / length } else { 0.5 };
+            Some(format!("{:.2}%", 2.0 + 96.0 * share))
+        };
+        let runs = metric.base_runs.len().max(metric.candidate_runs.len());
+        let of = |runs: &[Option<Amount>], index: usize| runs.get(index).and_then(place);
+        Some(Self {
+            metric: metric.metric.to_string(),
+            low: low.to_string(),
+            high: high.to_string(),
+            pairs: (0..runs)
+                .map(|index| [of(&metric.base_runs, index), of(&metric.candidate_runs, index)])
+                .collect(),
+        })
+    }
+}
+
+/// Time axis of all curves.
+struct Axis {
+    /// Longest time before a load.
+    lead: Duration,
+    length: Duration,
+}
+
+impl Axis {
+    fn of(curves: &[Vec<Curves>; 2]) -> Self {
+        let all = || curves.iter().flatten();
+        let lead = all().map(Curves::before_load).max().unwrap_or_default();
+        let rest = all().map(Curves::after_start).max().unwrap_or_default();
+        Self { lead, length: lead.saturating_add(rest) }
+    }
+
+    fn interval(&self) -> Duration {
+        (self.length / POINTS).max(Duration::from_millis(1))
+    }
+
+    /// Index of the interval of a time in a run.
+    fn index(&self, at: Timestamp, load_began: Timestamp) -> usize {
+        let on_axis = match at >= load_began {
+            true => self.lead.saturating_add(at.since(load_began)),
+            false => self.lead.saturating_sub(load_began.since(at)),
+        };
+        let index = on_axis.as_nanos() / self.interval().as_nanos();
+        usize::try_from(index).unwrap_or(usize::MAX).min(POINTS as usize)
+    }
+}
+
+fn charts(curves: &[Vec<Curves>; 2], axis: &Axis) -> Vec<Chart> {
+    const NOTE: &str = "Runs are aligned at the start of their loads. Maximum of each interval.";
+    let chart = |id, title, unit, quantity: Quantity, subject| {
+        let series =
+            curves.iter().zip(["base", "candidate"]).zip(LOOKS).flat_map(|((runs, side), look)| {
+                runs.iter().enumerate().map(move |(index, run)| Series {
+                    name: format!("{side} {}: {}", index + 1, run.run),
+                    look,
+                    values: values(run, axis, quantity, subject),
+                })
+            });
+        let times = (0..=POINTS).map(|point| (axis.interval() * point).as_secs_f64());
+        Chart {
+            id,
+            title,
+            note: NOTE.to_owned(),
+            unit,
+            digits: quantity.digits(),
+            times: times.map(|time| crate::analysis::rounded(time, 2)).collect(),
+            series: series.collect(),
+            limits: Vec::new(),
+        }
+    };
+    let charts = [
+        chart(
+            "memory-sum",
+            "Memory of the server: RSS sum",
+            "MiB",
+            Quantity::MemorySum,
+            Subject::AllProcesses,
+        ),
+        chart("cpu", "Host CPU use", "%", Quantity::Cpu, Subject::Machine),
+    ];
+    let has_values =
+        |chart: &Chart| chart.series.iter().any(|one| one.values.iter().any(Option::is_some));
+    charts.into_iter().filter(has_values).collect()
+}
+
+/// Maximum of a run's line in each interval of the axis.
+fn values(run: &Curves, axis: &Axis, quantity: Quantity, subject: Subject) -> Vec<Option<f64>> {
+    let mut values = vec![None; POINTS as usize + 1];
+    let series = run.timeline.series.iter().find(|series| series.quantity == quantity);
+    let line = series.and_then(|series| {
+        let line = series.lines.iter().find(|line| line.subject == subject)?;
+        Some(series.times.iter().zip(&line.values))
+    });
+    for (at, value) in line.into_iter().flatten() {
+        let slot: &mut Option<f64> = &mut values[axis.index(*at, run.load_began)];
+        *slot = [*slot, *value].into_iter().flatten().reduce(f64::max);
+    }
+    values
+}

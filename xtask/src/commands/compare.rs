@@ -1,0 +1,121 @@
+//! `cargo xtask compare`: verdict on two SkyPilots, from finished runs of each.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use host::print;
+use host::progress::Progress;
+use host::workspace::Workspace;
+use skyload::analysis::{ChartData, Report};
+use skyload::comparison::{Comparison, Looks, Settings};
+use skyload::ids::RunId;
+use skyload::plan::UsageErrors;
+use skyload::record::{ComparisonDir, write_json, write_with};
+use skyload::render::comparison::{Paths, render_markdown, render_text};
+use skyload::render::html::{Curves, render_comparison};
+
+use super::{report, runs};
+use crate::config;
+use crate::flags::{self, Format, Output};
+
+/// Runs of one SkyPilot.
+struct Side {
+    reports: Vec<Report>,
+    curves: Vec<Curves>,
+}
+
+pub(crate) fn run(flags: &flags::Compare) -> Result<u8> {
+    let workspace = Workspace::locate()?;
+    let config = config::read(flags.config.as_deref(), &workspace)?;
+    let [base, candidate] = sides(&workspace, [&flags.base, &flags.with])?;
+    let settings = Settings::of(&config.compare, Looks::Once);
+    let comparison = Comparison::assemble(&base.reports, &candidate.reports, &settings);
+    ensure_comparable(&comparison, flags.allow_differences)?;
+    let out = flags.out.clone().unwrap_or_else(|| workspace.comparisons());
+    let directory = write(&comparison, &[base.curves, candidate.curves], &out)?;
+    show(&comparison, &directory, flags.output)?;
+    Ok(comparison.verdict.exit_code())
+}
+
+/// Runs of base and candidate, or all usage errors of both.
+fn sides(workspace: &Workspace, names: [&[PathBuf]; 2]) -> Result<[Side; 2], UsageErrors> {
+    let [base, candidate] = names.map(|names| Side::read(workspace, names));
+    let mut mistakes = Vec::new();
+    let sides = [base, candidate]
+        .map(|side| side.map_err(|UsageErrors(of_side)| mistakes.extend(of_side)).ok());
+    if let [Some(base), Some(candidate)] = sides {
+        mistakes.extend(named_twice(&base.reports, &candidate.reports));
+        if mistakes.is_empty() {
+            return Ok([base, candidate]);
+        }
+    }
+    Err(UsageErrors(mistakes))
+}
+
+impl Side {
+    fn read(workspace: &Workspace, names: &[PathBuf]) -> Result<Self, UsageErrors> {
+        let runs = report::of_runs(workspace, names, |report, evidence| {
+            let curves = Curves::of(&report, ChartData::assemble(&report, evidence));
+            (report, curves)
+        })?;
+        let (reports, curves): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        Ok(Self { reports, curves: curves.into_iter().flatten().collect() })
+    }
+}
+
+/// Message for each run that is named more than once.
+fn named_twice(base: &[Report], candidate: &[Report]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let all = base.iter().chain(candidate).map(|report| &report.run);
+    let twice: BTreeSet<&RunId> = all.filter(|run| !seen.insert(*run)).collect();
+    twice
+        .into_iter()
+        .map(|run| format!("run {run} is named twice: a run is no noise of its own"))
+        .collect()
+}
+
+/// Fails with every reason for which a change would not be SkyPilot's.
+fn ensure_comparable(comparison: &Comparison, allows_differences: bool) -> Result<(), UsageErrors> {
+    let sides = [("base", &comparison.base), ("candidate", &comparison.candidate)];
+    let mixed = sides.into_iter().filter(|(_, side)| side.sky.len() > 1);
+    let mut mistakes: Vec<String> = mixed
+        .map(|(name, side)| format!("expected one SkyPilot in the {name}, got {}", side.name()))
+        .collect();
+    if !allows_differences {
+        let differences = comparison.disturbances();
+        let mut differ: Vec<String> =
+            differences.map(|difference| format!("runs differ in {difference}")).collect();
+        if let Some(last) = differ.last_mut() {
+            last.push_str(
+                "\n  hint: compare runs of one plan on one machine; --allow-differences compares \
+                 these anyway",
+            );
+        }
+        mistakes.extend(differ);
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(UsageErrors(mistakes)) }
+}
+
+/// Writes all formats of a comparison to a new directory.
+fn write(comparison: &Comparison, curves: &[Vec<Curves>; 2], out: &Path) -> Result<ComparisonDir> {
+    let out = std::path::absolute(out).context("finding the output directory")?;
+    let directory = ComparisonDir::create(&out.join(RunId::generate().as_str()))?;
+    write_json(&directory.json(), comparison)?;
+    write_with(&directory.markdown(), |out| render_markdown(comparison, out))?;
+    write_with(&directory.html(), |out| render_comparison(comparison, curves, out))?;
+    runs::warn_if_not_latest(directory.link_latest()?, directory.path(), Progress::new());
+    Ok(directory)
+}
+
+fn show(comparison: &Comparison, directory: &ComparisonDir, output: Output) -> Result<()> {
+    const WHAT: &str = "the comparison";
+    let page = directory.html();
+    let paths = Paths { results: directory.path(), page: &page };
+    match output.format {
+        Format::Json => print::json(WHAT, comparison),
+        Format::Text => {
+            print::text(WHAT, |out| render_text(comparison, output.detail(), Some(paths), out))
+        }
+    }
+}
