@@ -96,6 +96,7 @@ impl Target {
             coordinator: ProcessIdentity::current(),
             estimate: None,
             memory_before: None,
+            set: None,
         };
         write_json(&run.facts(), &facts)?;
         let mut command = measured::command(THIS_PROGRAM);

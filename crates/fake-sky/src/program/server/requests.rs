@@ -109,13 +109,6 @@ impl Requests {
         self.inspect(id, |request| !request.status().is_final()).unwrap_or_default()
     }
 
-    /// Rows of `/api/status` for the requests whose ids begin with one of `prefixes`.
-    pub(crate) fn rows_of(&self, prefixes: &[String]) -> Vec<Value> {
-        let requests = self.lock();
-        let of = |prefix| requests.values().filter(move |it: &&Request| it.id.starts_with(prefix));
-        prefixes.iter().flat_map(|prefix| of(prefix.as_str())).map(|it| it.row(&[])).collect()
-    }
-
     /// Rows of `/api/status`, newest first.
     pub(crate) fn rows(&self, all: bool, limit: Option<usize>, fields: &[String]) -> Vec<Value> {
         let requests = self.lock();

@@ -163,10 +163,6 @@ fn named_request(app: &App, query: &Query) -> Result<String, Box<Response>> {
 /// Handles `/api/status`: lists the requests that the query names, or all, newest first.
 async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     let query = Query::new(query.as_deref());
-    let named = query.all("request_ids");
-    if !named.is_empty() {
-        return json_text(StatusCode::OK, &Value::Array(app.requests.rows_of(&named)));
-    }
     let limit = match query.get("limit").map(str::parse).transpose() {
         Ok(limit) => limit,
         Err(_) => {
