@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::side::sky_of;
 use crate::analysis::Report;
 use crate::fact::Fact;
 use crate::ids::RunId;
@@ -51,6 +52,7 @@ pub(super) fn differences(reports: &[&Report]) -> Vec<Difference> {
     let expected = conditions(first);
     let mut found: Vec<Difference> = Vec::new();
     for other in others {
+        let has_other_skypilot = sky_of(first) != sky_of(other);
         for (here, there) in expected.iter().zip(conditions(other)) {
             let (Some(value), Some(other_value)) = (here.value.clone(), there.value) else {
                 continue;
@@ -62,7 +64,7 @@ pub(super) fn differences(reports: &[&Report]) -> Vec<Difference> {
                     value,
                     other_run: other.run.clone(),
                     other_value,
-                    may_be_skypilots: here.may_be_skypilots,
+                    may_be_skypilots: here.may_be_skypilots && has_other_skypilot,
                 });
             }
         }

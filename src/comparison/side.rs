@@ -63,7 +63,7 @@ impl Side {
 }
 
 /// SkyPilot under test in a run.
-fn sky_of(report: &Report) -> Option<String> {
+pub(super) fn sky_of(report: &Report) -> Option<String> {
     let sky = &report.environment.as_ref()?.sky;
     Some(match &sky.commit {
         Some(commit) => format!("{} ({})", sky.version, commit.get(..12).unwrap_or(commit)),

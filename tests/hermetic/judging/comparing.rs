@@ -1,11 +1,15 @@
 //! Comparisons of runs of two versions, from evidence.
 
+use std::path::Path;
+
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report};
 use skyload::class::ProcessClass;
 use skyload::comparison::{Comparison, ComparisonVerdict, Looks, MetricVerdict, Pairing, Settings};
 use skyload::ids::RunId;
 use skyload::metric::{ComparedMetric, Decider, Metric, ScenarioMetric, ServerMetric};
+use skyload::record::RunDir;
+use skyload::record::environment::WorkerCounts;
 use skyload::record::profile::ProcessRecord;
 use skyload::render::comparison::{render_markdown, render_text};
 use skyload::render::html::{Curves, render_comparison};
@@ -24,7 +28,7 @@ fn run(number: u32, mib: u64) -> Report {
 fn evidence(number: u32, mib: u64) -> Evidence {
     let mut evidence = good_run(&four_users());
     let id = format!("20261128-0800{number:02}-00aa");
-    evidence.run = RunId::of_directory(std::path::Path::new(&id));
+    evidence.run = RunId::of_directory(Path::new(&id));
     evidence.name = id;
     let processes = evidence.processes.as_mut().expect("a good run is profiled");
     for record in &mut processes.processes {
@@ -190,6 +194,50 @@ fn without_a_deciding_metric_nothing_is_decided() {
         let comparison = Comparison::assemble(&runs(0..3, 0), &runs(3..6, 0), &settings);
         assert_eq!(comparison.verdict, verdict, "{}", comparison.reason());
     }
+}
+
+#[test]
+fn other_numbers_of_workers_are_skypilots_only_if_its_version_differs() {
+    let of = |number, version: &str, long| {
+        let mut evidence = evidence(number, 0);
+        let environment = evidence.environment.as_mut().expect("it is known");
+        version.clone_into(&mut environment.sky.version);
+        version.clone_into(&mut environment.server.version);
+        environment.server.workers = Some(WorkerCounts { server: 1, long, short: 9 });
+        Report::assemble(&evidence)
+    };
+    let base: Vec<Report> = (0..3).map(|number| of(number, "0.14.1", 4)).collect();
+    for (version, disturbances) in [("0.14.1", 1), ("0.15.0", 0)] {
+        let candidate: Vec<Report> = (3..6).map(|number| of(number, version, 5)).collect();
+        let comparison = compare(&base, &candidate);
+        assert_eq!(comparison.disturbances().count(), disturbances, "{version}");
+        assert_eq!(comparison.differences.len(), 1, "{:#?}", comparison.differences);
+    }
+}
+
+/// Three reports of a run that the last build of format 2 wrote.
+fn kept(name: &str) -> [Report; 3] {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kept/v2").join(name);
+    let run = RunDir::open(&path).expect("the run is in the repository");
+    let report = Report::assemble(&Evidence::read(&run).expect("the run is readable"));
+    [report.clone(), report.clone(), report]
+}
+
+#[test]
+fn runs_of_earlier_builds_are_compared_by_the_metrics_that_they_have() {
+    let comparison = compare(&kept("passed"), &kept("passed"));
+    assert_eq!(comparison.verdict, ComparisonVerdict::Same, "{}", comparison.reason());
+    let not_measured: Vec<String> =
+        comparison.not_measured.iter().map(ToString::to_string).collect();
+    assert_eq!(not_measured, ["cpu-per-iteration"]);
+}
+
+#[test]
+fn another_plan_of_an_earlier_build_is_named_and_its_failures_are_the_candidates() {
+    let comparison = compare(&kept("passed"), &kept("failed"));
+    let differences: Vec<String> = comparison.disturbances().map(ToString::to_string).collect();
+    assert!(differences[0].starts_with("scenarios: api:status"), "{differences:#?}");
+    assert_eq!(comparison.verdict, ComparisonVerdict::ScenarioFailed, "{}", comparison.reason());
 }
 
 #[test]
