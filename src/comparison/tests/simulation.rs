@@ -60,8 +60,11 @@ fn normal(random: &mut Rng) -> f64 {
 fn compare(random: &mut Rng, world: World, factors: [f64; 6], looks: Looks) -> [MetricVerdict; 6] {
     let settings = Settings { looks, ..Settings::default() };
     let mut runs: [Amounts; 6] = Default::default();
-    let first = if looks == Looks::Once { MOST } else { LEAST_RUNS };
-    for pairs in 1..=MOST {
+    let (first, most) = match looks {
+        Looks::Once => (MOST, MOST),
+        Looks::AfterEachPair { most } => (LEAST_RUNS, most),
+    };
+    for pairs in 1..=most {
         for (index, of) in METRICS.iter().enumerate() {
             let noise = of.noise * world.noise;
             let shared = normal(random) * world.shared * noise;
@@ -80,7 +83,7 @@ fn compare(random: &mut Rng, world: World, factors: [f64; 6], looks: Looks) -> [
             let metric = METRICS[index].metric.parse().unwrap();
             decide(metric, &runs[index], Pairing::InOrder, &settings, METRICS.len()).0
         });
-        if pairs == MOST || !verdicts.iter().any(MetricVerdict::is_undecided) {
+        if pairs == most || !verdicts.iter().any(MetricVerdict::is_undecided) {
             return verdicts;
         }
     }
@@ -110,6 +113,7 @@ fn has_worse(verdicts: &[MetricVerdict; 6]) -> bool {
 #[case::as_measured(QUIET, AFTER_EACH)]
 #[case::noisy(World { noise: 3.0, shared: 0.0 }, AFTER_EACH)]
 #[case::very_noisy(World { noise: 10.0, shared: 0.0 }, AFTER_EACH)]
+#[case::up_to_ten_pairs(World { noise: 4.0, shared: 0.0 }, Looks::AfterEachPair { most: 10 })]
 #[case::pairs_disturbed_together(World { noise: 3.0, shared: 4.0 }, AFTER_EACH)]
 #[case::looked_at_once(World { noise: 3.0, shared: 0.0 }, Looks::Once)]
 fn equal_versions_give_a_false_alarm_in_at_most_a_twentieth_of_the_comparisons(
