@@ -7,13 +7,16 @@
 //! * `metrics`, `decision`: amounts of each metric in each run, and the metric's verdict.
 //! * `estimate`, `risk`: the statistics behind it: Student's t, and the risk of a wrong verdict.
 //! * `failures`: errors and failures of the candidate alone.
+//! * `schedule`, `ab`: order of the runs of an `ab`, and the record from which it is continued.
 
+mod ab;
 mod conditions;
 mod decision;
 mod estimate;
 mod failures;
 mod metrics;
 mod risk;
+mod schedule;
 mod settings;
 mod side;
 mod verdict;
@@ -21,13 +24,15 @@ mod verdict;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use ab::{AbRecord, VersionUnderTest};
 pub use conditions::Difference;
 pub use decision::{Amounts, Change, MetricVerdict, Pairing};
 pub use estimate::{Interval, LEAST_RUNS, MOST_FORECAST, Noise};
 pub use failures::ErrorComparison;
 pub use metrics::MetricComparison;
+pub use schedule::{Next, Place, PlacedRun, Role, complete_pairs, next};
 pub use settings::{Looks, Settings};
-pub use side::{Excluded, Side};
+pub use side::{Excluded, Side, unusable};
 pub use verdict::ComparisonVerdict;
 
 use crate::analysis::Report;

@@ -72,7 +72,7 @@ pub(super) fn sky_of(report: &Report) -> Option<String> {
 }
 
 /// Reason to leave a run out: its measurements are invalid or incomplete.
-fn unusable(report: &Report) -> Option<String> {
+pub fn unusable(report: &Report) -> Option<String> {
     let doubts = report.doubts();
     let first = doubts.first().map(|doubt| format!("inconclusive: {doubt}"));
     first.or_else(|| {

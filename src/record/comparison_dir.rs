@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::RecordError;
-use super::directory::{create_private, link_latest};
+use super::directory::{create_private, link_latest, open};
 
 /// Directory of one comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,11 +12,19 @@ pub struct ComparisonDir {
 }
 
 impl ComparisonDir {
+    /// Name of the record of a comparison that made its own runs.
+    pub const AB: &'static str = "ab.json";
+
     /// Creates the directory of a new comparison, readable by its owner only, as the runs are that
     /// it quotes.
     pub fn create(path: &Path) -> Result<Self, RecordError> {
         create_private(path, "create the comparison's directory")?;
         Ok(Self { path: path.to_owned() })
+    }
+
+    /// Opens the directory of an existing comparison.
+    pub fn open(path: &Path) -> Result<Self, RecordError> {
+        Ok(Self { path: open(path, "open the comparison's directory")? })
     }
 
     /// Points the link `latest` in the parent directory to the comparison. Returns false, without
@@ -28,6 +36,11 @@ impl ComparisonDir {
     /// Path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Path of the record of a comparison that made its own runs: one `AbRecord`.
+    pub fn ab(&self) -> PathBuf {
+        self.path.join(Self::AB)
     }
 
     /// Path of the comparison: one `Comparison`.

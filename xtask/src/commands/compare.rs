@@ -1,7 +1,7 @@
 //! `cargo xtask compare`: verdict on two SkyPilots, from finished runs of each.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use host::print;
@@ -28,29 +28,59 @@ struct Side {
 pub(crate) fn run(flags: &flags::Compare) -> Result<u8> {
     let workspace = Workspace::locate()?;
     let config = config::read(flags.config.as_deref(), &workspace)?;
-    let [base, candidate] = sides(&workspace, [&flags.base, &flags.with])?;
-    let settings = Settings::of(&config.compare, Looks::Once);
-    let comparison = Comparison::assemble(&base.reports, &candidate.reports, &settings);
+    let sides = Sides::read(&workspace, [&flags.base, &flags.with])?;
+    let comparison = sides.compare(&Settings::of(&config.compare, Looks::Once));
     ensure_comparable(&comparison, flags.allow_differences)?;
     let out = flags.out.clone().unwrap_or_else(|| workspace.comparisons());
-    let directory = write(&comparison, &[base.curves, candidate.curves], &out)?;
+    let out = std::path::absolute(out).context("finding the output directory")?;
+    let directory = ComparisonDir::create(&out.join(RunId::generate().as_str()))?;
+    sides.write(&comparison, &directory)?;
     show(&comparison, &directory, flags.output)?;
     Ok(comparison.verdict.exit_code())
 }
 
-/// Runs of base and candidate, or all usage errors of both.
-fn sides(workspace: &Workspace, names: [&[PathBuf]; 2]) -> Result<[Side; 2], UsageErrors> {
-    let [base, candidate] = names.map(|names| Side::read(workspace, names));
-    let mut mistakes = Vec::new();
-    let sides = [base, candidate]
-        .map(|side| side.map_err(|UsageErrors(of_side)| mistakes.extend(of_side)).ok());
-    if let [Some(base), Some(candidate)] = sides {
-        mistakes.extend(named_twice(&base.reports, &candidate.reports));
-        if mistakes.is_empty() {
-            return Ok([base, candidate]);
+/// Runs of both SkyPilots.
+pub(crate) struct Sides {
+    reports: [Vec<Report>; 2],
+    curves: [Vec<Curves>; 2],
+}
+
+impl Sides {
+    /// Runs of base and candidate, by their names, or all usage errors of both.
+    pub(crate) fn read(
+        workspace: &Workspace,
+        names: [&[PathBuf]; 2],
+    ) -> Result<Self, UsageErrors> {
+        let [base, candidate] = names.map(|names| Side::read(workspace, names));
+        let mut mistakes = Vec::new();
+        let sides = [base, candidate]
+            .map(|side| side.map_err(|UsageErrors(of_side)| mistakes.extend(of_side)).ok());
+        if let [Some(base), Some(candidate)] = sides {
+            mistakes.extend(named_twice(&base.reports, &candidate.reports));
+            if mistakes.is_empty() {
+                return Ok(Self {
+                    reports: [base.reports, candidate.reports],
+                    curves: [base.curves, candidate.curves],
+                });
+            }
         }
+        Err(UsageErrors(mistakes))
     }
-    Err(UsageErrors(mistakes))
+
+    /// Comparison of the runs.
+    pub(crate) fn compare(&self, settings: &Settings) -> Comparison {
+        let [base, candidate] = &self.reports;
+        Comparison::assemble(base, candidate, settings)
+    }
+
+    /// Writes all formats of the runs' comparison to its directory.
+    pub(crate) fn write(&self, comparison: &Comparison, directory: &ComparisonDir) -> Result<()> {
+        write_json(&directory.json(), comparison)?;
+        write_with(&directory.markdown(), |out| render_markdown(comparison, out))?;
+        write_with(&directory.html(), |out| render_comparison(comparison, &self.curves, out))?;
+        runs::warn_if_not_latest(directory.link_latest()?, directory.path(), Progress::new());
+        Ok(())
+    }
 }
 
 impl Side {
@@ -97,18 +127,8 @@ fn ensure_comparable(comparison: &Comparison, allows_differences: bool) -> Resul
     if mistakes.is_empty() { Ok(()) } else { Err(UsageErrors(mistakes)) }
 }
 
-/// Writes all formats of a comparison to a new directory.
-fn write(comparison: &Comparison, curves: &[Vec<Curves>; 2], out: &Path) -> Result<ComparisonDir> {
-    let out = std::path::absolute(out).context("finding the output directory")?;
-    let directory = ComparisonDir::create(&out.join(RunId::generate().as_str()))?;
-    write_json(&directory.json(), comparison)?;
-    write_with(&directory.markdown(), |out| render_markdown(comparison, out))?;
-    write_with(&directory.html(), |out| render_comparison(comparison, curves, out))?;
-    runs::warn_if_not_latest(directory.link_latest()?, directory.path(), Progress::new());
-    Ok(directory)
-}
-
-fn show(comparison: &Comparison, directory: &ComparisonDir, output: Output) -> Result<()> {
+/// Writes a comparison to standard output.
+pub(crate) fn show(comparison: &Comparison, directory: &ComparisonDir, output: Output) -> Result<()> {
     const WHAT: &str = "the comparison";
     let page = directory.html();
     let paths = Paths { results: directory.path(), page: &page };

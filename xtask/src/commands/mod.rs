@@ -1,8 +1,10 @@
 //! Commands, one module each: each runs what its flags request and shows the result.
 //!
 //! Shared code is outside of this module and does not depend on commands. Exceptions: `report`
-//! shows the results of `load` and `profile`, and `runs` finds runs by name.
+//! shows the results of `load` and `profile`, `runs` finds runs by name, and `ab` makes
+//! runs as `load` does and compares them as `compare` does.
 
+pub(crate) mod ab;
 pub(crate) mod compare;
 pub(crate) mod infra;
 pub(crate) mod load;

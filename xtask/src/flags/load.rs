@@ -27,7 +27,7 @@ pub(crate) struct Load {
 }
 
 /// Flags for results, which are not part of the request.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct Results {
     /// Directory for the results of runs [default: target/skyload/runs].
     #[arg(long, value_name = "DIR")]

@@ -1,6 +1,7 @@
 //! Command-line flags as typed. `skyload::plan` interprets them, so that all mistakes in flags and
 //! in skyload.toml are reported together.
 
+mod ab;
 mod bench;
 mod compare;
 mod load;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use skyload::infrastructure::KubernetesSize;
 
+pub(crate) use ab::Ab;
 pub(crate) use bench::{Bench, BenchClient, BenchProfiler};
 pub(crate) use compare::Compare;
 pub(crate) use load::{Load, Results};
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Profile(Profile),
     /// Show the report of a finished run or of a profile.
     Report(Report),
+    /// Run two SkyPilots in turn, such as main and a branch, and compare them in one table.
+    Ab(Box<Ab>),
     /// Compare finished runs of two SkyPilots: which metrics are worse, better or the same.
     Compare(Compare),
     /// List runs, newest first, or remove old ones.

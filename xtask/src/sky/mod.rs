@@ -37,6 +37,7 @@ use skyload::record::environment::{PythonPackages, SkySource};
 
 pub(crate) use constants::SkyFacts;
 pub(crate) use extras::Extras;
+pub(crate) use source::merge_base;
 
 use constants::Packages;
 use wanted::Wanted;

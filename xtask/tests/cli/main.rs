@@ -4,6 +4,7 @@
 //! every run asserts that none is left. Phases are short and limits so wide that a busy machine
 //! does not exceed them; a test of a limit sets it.
 
+mod ab;
 mod cancelled_launches;
 mod comparing;
 mod console;

@@ -12,7 +12,7 @@ use skyload::scenario::{Need, ScenarioId, ScenarioKind};
 use skyload::units::counted;
 
 /// Asks for confirmation, unless the plan does nothing that needs it, or `yes` has confirmed it.
-pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
+pub(crate) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
     let reasons = [
         (paid_launches(plan), "-c: paid launches need --yes when stdin is not a terminal"),
         (

@@ -19,9 +19,9 @@ use host::environment::server_env;
 use host::workspace::Workspace;
 
 /// Inputs of a plan.
-pub(super) struct Inputs {
+pub(crate) struct Inputs {
     /// Request with absolute paths, so that it can be repeated from any directory.
-    pub(super) request: LoadRequest,
+    pub(crate) request: LoadRequest,
     /// Credentials that flags name.
     pub(super) credentials: Typed,
     config: Config,
@@ -32,7 +32,7 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Reads the inputs, without side effects.
-    pub(super) fn read(typed: LoadRequest, workspace: &Workspace) -> Result<Self> {
+    pub(crate) fn read(typed: LoadRequest, workspace: &Workspace) -> Result<Self> {
         let config = crate::config::read(typed.config.as_deref(), workspace)?;
         // Before paths are made absolute: messages show them as typed.
         let paths = paths::usage_errors(&typed, workspace);
@@ -57,7 +57,7 @@ impl Inputs {
     }
 
     /// Plan, or all usage errors, including those that depend on this machine.
-    pub(super) fn check(&self) -> Result<LoadPlan, UsageErrors> {
+    pub(crate) fn check(&self) -> Result<LoadPlan, UsageErrors> {
         let mut errors = self.errors.clone();
         let plan = self.plan();
         match &plan {
@@ -74,7 +74,7 @@ impl Inputs {
     }
 
     /// Plan, or the usage errors of its resolution.
-    pub(super) fn plan(&self) -> Result<LoadPlan, UsageErrors> {
+    pub(crate) fn plan(&self) -> Result<LoadPlan, UsageErrors> {
         LoadPlan::resolve(&self.request, &self.config, &self.machine)
     }
 

@@ -34,11 +34,13 @@ use skyload::plan::LoadPlan;
 use crate::commands::report;
 use crate::flags;
 use crate::github;
-use inputs::Inputs;
+pub(crate) use confirm::confirm;
+pub(crate) use inputs::Inputs;
 pub(crate) use paths::catalog_error;
-pub(crate) use prepare::machine;
-use prepared::{Coordinator, Prepared};
-use repeat::RunSet;
+pub(crate) use prepare::{machine, runs_dir};
+pub(crate) use prepared::{Coordinator, Prepared};
+pub(crate) use repeat::RunSet;
+pub(crate) use single_run::run as run_once;
 
 pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
     let flags::Load { request, repeat, results } = flags;
@@ -46,7 +48,7 @@ pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
     let inputs = Inputs::read(request, &workspace)?;
     let plan = inputs.check()?;
     // Before `Signals::listen`, so that Ctrl-C at the prompt ends the program immediately.
-    confirm::confirm(&plan, inputs.request.yes, Progress::new())?;
+    confirm(&plan, inputs.request.yes, Progress::new())?;
     let signals = Signals::listen()?;
     let set = RunSet::new(repeat);
     signals.mark_interrupted(run_plan(inputs, &plan, set, &results, &workspace, &signals))
@@ -71,9 +73,10 @@ fn run_plan(
     let prepared = Prepared::new(coordinator, inputs, plan, credentials)?;
     prepared.announce();
 
+    let out = runs_dir(results.out.as_deref(), workspace)?;
     while set.is_open() {
         set.announce(progress);
-        let single = single_run::run(&prepared, &tests, &set, results)?;
+        let single = run_once(&prepared, &tests, &set, &out, results.files.out_series)?;
         // Before standard output, whose reader may close the pipe at any time.
         github::publish(&single.run, &single.report);
         report::show(&single.run, &single.report, results.output)?;

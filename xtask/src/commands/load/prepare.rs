@@ -1,7 +1,7 @@
 //! Preparation of a run: announcement of the plan, and files of the results.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use host::progress::Progress;
@@ -223,21 +223,23 @@ fn announce_timing(plan: &LoadPlan, progress: Progress) {
     }
 }
 
-/// Creates the directory of the results, with request, facts and plan.
+/// Directory that the results of runs go to: that of `--out`, or the workspace's.
+pub(crate) fn runs_dir(out: Option<&Path>, workspace: &Workspace) -> Result<PathBuf> {
+    match out {
+        Some(out) => std::path::absolute(out).context("finding the output directory"),
+        None => Ok(workspace.runs()),
+    }
+}
+
+/// Creates the directory of the results below `under`, with request, facts and plan.
 pub(super) fn run_dir(
-    out: Option<&Path>,
+    under: &Path,
     request: &LoadRequest,
     plan: &LoadPlan,
     set: &RunSet,
-    workspace: &Workspace,
     progress: Progress,
 ) -> Result<RunDir> {
-    let id = RunId::generate();
-    let under = match out {
-        Some(out) => std::path::absolute(out).context("finding the output directory")?,
-        None => workspace.runs(),
-    };
-    let run = RunDir::create(&under.join(id.as_str()))?;
+    let run = RunDir::create(&under.join(RunId::generate().as_str()))?;
     write_json(&run.request(), &RequestFile::of(request.clone()))?;
     let coordinator = ProcessIdentity::current();
     // The base of the actual memory figure that the report compares with the estimate.

@@ -19,21 +19,21 @@ use crate::tools;
 
 /// Process that coordinates runs, one after the other.
 #[derive(Clone, Copy)]
-pub(super) struct Coordinator<'a> {
-    pub(super) workspace: &'a Workspace,
-    pub(super) signals: &'a Signals,
-    pub(super) progress: Progress,
+pub(crate) struct Coordinator<'a> {
+    pub(crate) workspace: &'a Workspace,
+    pub(crate) signals: &'a Signals,
+    pub(crate) progress: Progress,
 }
 
 impl Coordinator<'_> {
     /// Removes what runs that were killed have left. Only with the workspace's lock held.
-    pub(super) fn clean_up_after_dead_runs(&self) -> Result<()> {
+    pub(crate) fn clean_up_after_dead_runs(&self) -> Result<()> {
         server::clean_up_after_dead_runs(self.workspace, true, self.progress)?;
         loopback::clean_up_after_dead_runs(self.workspace, self.progress)
     }
 
     /// Builds scenarios and gate, with one scenario for each that is planned.
-    pub(super) fn build_tests(&self, credentials: &Credentials, plan: &LoadPlan) -> Result<Tests> {
+    pub(crate) fn build_tests(&self, credentials: &Credentials, plan: &LoadPlan) -> Result<Tests> {
         let nextest = tools::nextest::find_or_install(&self.workspace.state, &self.progress)?;
         self.signals.check()?;
         let step = self.progress.step("Building the scenarios");
@@ -46,21 +46,21 @@ impl Coordinator<'_> {
 }
 
 /// Plan that is ready to run, with the SkyPilot under test.
-pub(super) struct Prepared<'a> {
+pub(crate) struct Prepared<'a> {
     pub(super) coordinator: Coordinator<'a>,
-    pub(super) request: LoadRequest,
-    pub(super) plan: LoadPlan,
-    pub(super) sky: SkyInstallation,
+    pub(crate) request: LoadRequest,
+    pub(crate) plan: LoadPlan,
+    pub(crate) sky: SkyInstallation,
     /// CPUs and memory of this machine as this SkyPilot counts them.
-    pub(super) counted: Option<CountedMachine>,
+    pub(crate) counted: Option<CountedMachine>,
     /// Credentials that clients send to the server.
-    pub(super) credentials: Credentials,
+    pub(crate) credentials: Credentials,
 }
 
 impl<'a> Prepared<'a> {
     /// Finds or installs the SkyPilot of `plan`, and resolves the plan again with what is known
     /// only then: whether this SkyPilot can launch on the local infras, and the machine's speed.
-    pub(super) fn new(
+    pub(crate) fn new(
         coordinator: Coordinator<'a>,
         inputs: Inputs,
         plan: &LoadPlan,
@@ -78,8 +78,32 @@ impl<'a> Prepared<'a> {
         Ok(Self { coordinator, request: inputs.request, plan, sky, counted, credentials })
     }
 
+    /// Finds or installs the SkyPilot of a plan that is resolved completely, such as one that is
+    /// run for another version, too.
+    pub(crate) fn of_plan(
+        coordinator: Coordinator<'a>,
+        request: LoadRequest,
+        plan: LoadPlan,
+        credentials: Credentials,
+    ) -> Result<Self> {
+        let Coordinator { workspace, signals, progress } = coordinator;
+        let sky = SkyInstallation::prepare_for(&plan, &workspace.state, &progress)?;
+        signals.check()?;
+        let environment = SkyEnvironment::of_server(&plan.server);
+        let measured = speed::measure(&sky, environment, signals, progress)?;
+        let counted = measured.and_then(|measured| measured.counted);
+        Ok(Self { coordinator, request, plan, sky, counted, credentials })
+    }
+
+    /// Finds or installs the SkyPilot again, with the dependencies that the plan now has.
+    pub(crate) fn install_again(&mut self) -> Result<()> {
+        let Coordinator { workspace, signals, progress } = self.coordinator;
+        self.sky = SkyInstallation::prepare_for(&self.plan, &workspace.state, &progress)?;
+        signals.check()
+    }
+
     /// Prints the plan.
-    pub(super) fn announce(&self) {
+    pub(crate) fn announce(&self) {
         prepare::announce(&self.plan, &self.request, self.coordinator.progress);
     }
 }

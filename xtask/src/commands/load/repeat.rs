@@ -7,7 +7,7 @@ use skyload::record::PlaceInSet;
 use skyload::shell;
 
 /// Runs of one plan, one after the other.
-pub(super) struct RunSet {
+pub(crate) struct RunSet {
     /// Number of runs that were asked for.
     of: u32,
     /// Runs that ended, with their names for command lines and their verdicts.
@@ -15,7 +15,7 @@ pub(super) struct RunSet {
 }
 
 impl RunSet {
-    pub(super) fn new(of: u32) -> Self {
+    pub(crate) fn new(of: u32) -> Self {
         Self { of, done: Vec::new() }
     }
 

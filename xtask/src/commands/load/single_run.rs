@@ -1,11 +1,14 @@
 //! One run of a prepared plan, from the start of its infra to its report and gate.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, ensure};
 use host::progress::Progress;
 use skyload::analysis::{Report, Verdict};
 use skyload::limits::MemoryGroups;
 use skyload::record::events::{Event, StopReason};
 use skyload::record::{RunDir, write_json};
+use skyload::render::series::SeriesFormat;
 
 use super::active::ActiveRun;
 use super::credentials;
@@ -18,31 +21,31 @@ use super::repeat::RunSet;
 use super::scraper::Scraper;
 use super::{phases, remote};
 use crate::commands::report;
-use crate::flags;
 use crate::nextest::Tests;
 use crate::profiler::ProfilerProcess;
 use crate::server::{self, ServerSession, StopOutcome};
 
 /// Run that has ended, with its report.
-pub(super) struct SingleRun {
-    pub(super) run: RunDir,
-    pub(super) report: Report,
+pub(crate) struct SingleRun {
+    pub(crate) run: RunDir,
+    pub(crate) report: Report,
     /// Agreement of gate and verdict, which judge the same report.
-    pub(super) gate: Result<()>,
+    pub(crate) gate: Result<()>,
 }
 
 /// Runs a prepared plan once, as the next run of a set. Results go to a directory of their own
-/// below that of `results`, or below the workspace's runs.
-pub(super) fn run(
+/// below `out`, with the series in a format that was asked for.
+pub(crate) fn run(
     prepared: &Prepared<'_>,
     tests: &Tests,
     set: &RunSet,
-    results: &flags::Results,
+    out: &Path,
+    series: Option<SeriesFormat>,
 ) -> Result<SingleRun> {
     let Prepared { coordinator, request, plan, sky, .. } = prepared;
     let Coordinator { workspace, signals, progress } = *coordinator;
     let infra = Infra::start(plan, workspace, sky, signals, progress)?;
-    let run = prepare::run_dir(results.out.as_deref(), request, plan, set, workspace, progress)?;
+    let run = prepare::run_dir(out, request, plan, set, progress)?;
     let context = server::Context {
         plan,
         run: &run,
@@ -59,7 +62,7 @@ pub(super) fn run(
     };
     measure(&context, infra, tests).with_context(|| format!("run {} has no result", run.id()))?;
 
-    let report = report::assemble(&run, workspace, results.files.out_series)?;
+    let report = report::assemble(&run, workspace, series)?;
     let gate = gate(tests, &run, &report, progress)?;
     Ok(SingleRun { run, report, gate })
 }

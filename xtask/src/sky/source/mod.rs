@@ -3,6 +3,7 @@
 //! * [`checkout`]: which commit a folder is at, and which files differ from it.
 //! * [`repository`]: a commit by its branch, tag, hash or pull request, fetched if it is remote.
 //! * [`files`]: hashes and copies of files.
+//! * [`merge_base`]: the commit that a checkout is compared with.
 //! * [`unused`] removes environments and repositories that have not been used for a month.
 //!
 //! A build writes beside the source, so it runs in a copy. Its environment is named by the commit
@@ -10,6 +11,7 @@
 
 mod checkout;
 mod files;
+mod merge_base;
 mod repository;
 mod unused;
 
@@ -29,6 +31,7 @@ use super::installer::Installer;
 use super::wanted::{Found, Wanted, dependencies_in_words};
 use super::{SkyInstallation, release_date};
 use checkout::Checkout;
+pub(crate) use merge_base::merge_base;
 use repository::Repository;
 
 /// Prefix of the names of environments that were built from source.

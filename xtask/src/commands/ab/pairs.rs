@@ -1,0 +1,197 @@
+//! Runs of an `ab`, pair by pair, with a look at the comparison after each.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use host::signals::Interrupted;
+use skyload::comparison::{
+    AbRecord, Comparison, ComparisonVerdict, LEAST_RUNS, Looks, Next, Place, PlacedRun, Role,
+    Settings, complete_pairs, next, unusable,
+};
+use skyload::config::Config;
+use skyload::record::{ComparisonDir, write_json};
+use skyload::units::counted;
+
+use super::versions::Versions;
+use crate::commands::compare::Sides;
+use crate::commands::load::{Coordinator, RunSet, run_once};
+use crate::flags;
+
+/// Comparison in progress.
+pub(super) struct Ab {
+    pub(super) directory: ComparisonDir,
+    pub(super) record: AbRecord,
+    pub(super) config: Config,
+}
+
+/// Comparison that has ended.
+pub(super) struct Compared {
+    pub(super) comparison: Comparison,
+    pub(super) directory: ComparisonDir,
+    /// Place whose runs were all unusable, which leaves the comparison without a verdict.
+    stuck: Option<Place>,
+}
+
+impl Compared {
+    /// Exit code of the verdict; that of undecided if a place has no usable run.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self.stuck {
+            Some(_) => ComparisonVerdict::Undecided.exit_code(),
+            None => self.comparison.verdict.exit_code(),
+        }
+    }
+}
+
+/// Makes the runs that are missing, and compares all.
+pub(super) fn run(
+    versions: &Versions<'_>,
+    mut ab: Ab,
+    files: flags::Files,
+    coordinator: Coordinator<'_>,
+) -> Result<Compared> {
+    ab.announce(versions, coordinator);
+    let began = Instant::now();
+    let mut longest_pair = Duration::ZERO;
+    let mut pair_began = began;
+    let mut stuck = None;
+    loop {
+        match next(&ab.record.done, ab.record.pairs) {
+            Next::Complete => break,
+            Next::Stuck(place) => {
+                coordinator.progress.note(ab.why_stuck(place));
+                stuck = Some(place);
+                break;
+            }
+            Next::Run(place) => {
+                if ab.begins_pair(place) {
+                    if ab.is_decided(coordinator)? {
+                        break;
+                    }
+                    pair_began = Instant::now();
+                    let expected = began.elapsed().saturating_add(longest_pair);
+                    if ab.record.max_time.is_some_and(|most| expected > most) {
+                        coordinator.progress.note("No further pair fits into --max-time");
+                        break;
+                    }
+                }
+                ab.run_at(place, versions, files, coordinator)?;
+                longest_pair = longest_pair.max(pair_began.elapsed());
+            }
+        }
+    }
+    let comparison = ab.compare(coordinator)?;
+    Ok(Compared { comparison, directory: ab.directory, stuck })
+}
+
+impl Ab {
+    fn announce(&self, versions: &Versions<'_>, coordinator: Coordinator<'_>) {
+        let progress = coordinator.progress;
+        for role in Role::ALL {
+            let version = self.record.version_of(role);
+            let date = versions.of(role).sky.resolved_as_of.as_ref();
+            let date = date.map_or_else(String::new, |it| format!(", packages as of {}", it.day()));
+            progress.note(format!("{}: {}{date}", role.title(), version.in_words()));
+        }
+        versions.of(Role::Base).announce();
+        let pairs = self.record.pairs;
+        progress.note(format!(
+            "At most {pairs} pairs of runs after a warm-up of both; results: {}",
+            self.directory.path().display()
+        ));
+    }
+
+    /// Whether no run of the place's pair has been made.
+    fn begins_pair(&self, place: Place) -> bool {
+        place.pair.is_some() && self.record.done.iter().all(|run| run.place.pair != place.pair)
+    }
+
+    /// Makes the run at a place, and records it. An interrupted run is not recorded: it is made
+    /// again when the comparison is continued.
+    fn run_at(
+        &mut self,
+        place: Place,
+        versions: &Versions<'_>,
+        files: flags::Files,
+        coordinator: Coordinator<'_>,
+    ) -> Result<()> {
+        let progress = coordinator.progress;
+        progress.note(self.in_words(place));
+        let prepared = versions.of(place.role);
+        let out = &self.record.runs;
+        let single = run_once(prepared, &versions.tests, &RunSet::new(1), out, files.out_series);
+        // Also of a run that has ended with a result, which lacks what the signal has cut off.
+        if coordinator.signals.interrupted() {
+            return Err(anyhow::Error::from(Interrupted).context(self.interrupted()));
+        }
+        let single = single?;
+        single.gate?;
+        let (report, unusable) = (&single.report, unusable(&single.report));
+        progress.note(match &unusable {
+            None => format!("Run {}: {}", report.run, report.verdict.name()),
+            Some(reason) => format!("Run {} is not compared: {reason}", report.run),
+        });
+        self.record.done.push(PlacedRun { place, run: report.run.clone(), unusable });
+        Ok(write_json(&self.directory.ab(), &self.record)?)
+    }
+
+    fn in_words(&self, place: Place) -> String {
+        let attempts = self.record.done.iter().filter(|run| run.place == place).count();
+        let again = if attempts == 0 { "" } else { ", again" };
+        let role = place.role.name();
+        match place.pair {
+            None => format!("Warm-up of the {role}"),
+            Some(pair) => format!("Pair {pair} of {}: {role}{again}", self.record.pairs),
+        }
+    }
+
+    /// Message of a comparison without a usable run at a place.
+    fn why_stuck(&self, place: Place) -> String {
+        let attempts = self.record.done.iter().filter(|run| run.place == place);
+        let last = attempts.clone().last().and_then(|run| run.unusable.as_deref());
+        format!(
+            "The comparison ends: no usable run of the {} in {} attempts; the last one: {}",
+            place.role.name(),
+            attempts.count(),
+            last.unwrap_or("no reason")
+        )
+    }
+
+    /// Message of a comparison that was interrupted.
+    fn interrupted(&self) -> String {
+        let [pairs, _] = complete_pairs(&self.record.done).map(|runs| runs.len());
+        let name = self.directory.path().file_name().unwrap_or_default().to_string_lossy();
+        format!(
+            "interrupted after {}; no run that had ended is lost\n  hint: `cargo xtask ab \
+             --continue {name}`",
+            counted(pairs, "pair")
+        )
+    }
+
+    /// Whether no further pair is needed: with enough pairs, every deciding metric is decided.
+    fn is_decided(&self, coordinator: Coordinator<'_>) -> Result<bool> {
+        let [pairs, _] = complete_pairs(&self.record.done).map(|runs| runs.len());
+        if pairs < LEAST_RUNS {
+            return Ok(false);
+        }
+        let comparison = self.compare(coordinator)?;
+        let is_decided = !comparison.is_undecided();
+        coordinator.progress.note(format!(
+            "After {pairs} pairs: {}{}",
+            comparison.reason(),
+            if is_decided { "" } else { "; going on" }
+        ));
+        Ok(is_decided)
+    }
+
+    /// Compares the complete pairs so far, and writes the comparison.
+    fn compare(&self, coordinator: Coordinator<'_>) -> Result<Comparison> {
+        let paths = complete_pairs(&self.record.done)
+            .map(|runs| Vec::from_iter(runs.into_iter().map(|run| self.record.runs.join(run.as_str()))));
+        let looks = Looks::AfterEachPair { most: self.record.pairs as usize };
+        let settings = Settings::of(&self.config.compare, looks);
+        let sides = Sides::read(coordinator.workspace, [&paths[0], &paths[1]])?;
+        let comparison = sides.compare(&settings);
+        sides.write(&comparison, &self.directory)?;
+        Ok(comparison)
+    }
+}
