@@ -34,6 +34,7 @@ mod server_metrics;
 mod server_profiles;
 mod shapes;
 mod shell_environment;
+mod sizes;
 mod slow_servers;
 mod sources;
 mod support;

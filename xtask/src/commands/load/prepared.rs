@@ -12,6 +12,7 @@ use skyload::record::request::LoadRequest;
 use super::credentials;
 use super::inputs::Inputs;
 use super::prepare;
+use super::sizes;
 use crate::nextest::Tests;
 use crate::server;
 use crate::sky::{SkyEnvironment, SkyInstallation, speed};
@@ -51,7 +52,7 @@ pub(super) struct Prepared<'a> {
     pub(super) request: LoadRequest,
     pub(super) plan: LoadPlan,
     pub(super) sky: SkyInstallation,
-    /// CPUs and memory of this machine as this SkyPilot counts them.
+    /// CPUs and memory as this SkyPilot counts them: this machine's, or the stated size.
     pub(super) counted: Option<CountedMachine>,
     /// Credentials that clients send to the server.
     pub(super) credentials: Credentials,
@@ -68,13 +69,16 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self> {
         let Coordinator { workspace, signals, progress } = coordinator;
         let sky = SkyInstallation::prepare_for(plan, &workspace.state, &progress)?;
+        sizes::check(plan, &sky.facts)?;
         signals.check()?;
         let obstacles = loopback::obstacles_of(&sky.for_nodes(), plan.infrastructure.locals());
         let environment = SkyEnvironment::of_server(&plan.server);
         let measured = speed::measure(&sky, environment, signals, progress)?;
         let inputs = inputs.with_sky(obstacles, measured.map(|measured| measured.speed))?;
         let plan = inputs.plan()?;
-        let counted = measured.and_then(|measured| measured.counted);
+        // In a server of a stated size, SkyPilot counts that size.
+        let of_machine = measured.and_then(|measured| measured.counted);
+        let counted = plan.size.map(CountedMachine::from).or(of_machine);
         Ok(Self { coordinator, request: inputs.request, plan, sky, counted, credentials })
     }
 
