@@ -58,6 +58,21 @@ pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
 /// Port of SkyPilot's server on this machine.
 pub const LOCAL_PORT: &str = "SKYPILOT_API_SERVER_LOCAL_PORT";
 
+/// Number of CPUs that SkyPilot's server sizes its workers by, in the place of the machine's;
+/// rounded down.
+pub const POD_CPUS: &str = "SKYPILOT_POD_CPU_CORE_LIMIT";
+
+/// Memory in GiB, with fractions, that SkyPilot's server sizes its workers by, in the place of the
+/// machine's.
+pub const POD_MEMORY_GIB: &str = "SKYPILOT_POD_MEMORY_GB_LIMIT";
+
+/// Number of long executors of SkyPilot's server, in the place of the computed one. Newer than
+/// 0.14.1.
+pub const LONG_WORKERS: &str = "SKYPILOT_SERVER_LONG_WORKERS";
+
+/// Number of short executors of SkyPilot's server, likewise.
+pub const SHORT_WORKERS: &str = "SKYPILOT_SERVER_SHORT_WORKERS";
+
 /// Switch for the metrics of SkyPilot's server.
 pub const SERVER_METRICS: &str = "SKY_API_SERVER_METRICS_ENABLED";
 

@@ -13,7 +13,8 @@
 //!   and expected responses.
 //! * [`shape`]: load over time: bursts, closed loops, arrival rates, stages.
 //! * [`metric`]: table of all metrics, with their budgets and places in reports.
-//! * [`limits`]: limits of the machine: control groups, CPUs, open files.
+//! * [`limits`]: limits of the machine: control groups, CPUs, open files; [`machine_size`]: CPUs
+//!   and memory that a server is given.
 //! * [`config`] and [`plan`]: resolution of flags and `skyload.toml` to a plan.
 //! * [`record`]: files of a run, through which its processes exchange data.
 //! * [`api`], [`resources`] and [`traffic`]: the load.
@@ -41,6 +42,7 @@ pub mod ids;
 pub mod infrastructure;
 pub mod limits;
 pub mod listeners;
+pub mod machine_size;
 pub mod metric;
 pub mod plan;
 pub mod poll;

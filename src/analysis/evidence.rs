@@ -16,7 +16,9 @@ use crate::record::profile::{Phase, ProcessTable, ProfileLine, Sample};
 use crate::record::request::{LoadRequest, RequestFile};
 use crate::record::resources::ResourceLog;
 use crate::record::server_metrics::MetricsLine;
-use crate::record::{Document, RecordError, RunDir, RunFacts, read, read_log, read_optional};
+use crate::record::{
+    Document, RecordError, RunDir, RunFacts, SizeRecord, read, read_log, read_optional,
+};
 use crate::scenario::ScenarioId;
 
 use super::losses;
@@ -48,6 +50,8 @@ pub struct Evidence {
     pub server_metrics: Vec<MetricsLine>,
     /// Log of shared resources.
     pub resources: Option<ResourceLog>,
+    /// Stated size of the server, and how it was held to it.
+    pub server_size: Option<SizeRecord>,
     /// Resource use of the nodes of the loopback Slurm cluster.
     pub nodes: Option<NodeFigures>,
     /// Outcomes of the scenarios that have one.
@@ -75,6 +79,7 @@ impl Evidence {
         let environment = read_or_note(&run.environment(), &mut note);
         let processes = read_or_note(&run.processes(), &mut note);
         let resources = read_or_note(&run.resources(), &mut note);
+        let server_size = read_or_note(&run.server_size(), &mut note);
         let nodes = read_or_note(&run.nodes(), &mut note);
         let (mut outcomes, mut misplaced) = (BTreeMap::new(), Vec::new());
         for scenario in &plan.scenarios {
@@ -133,6 +138,7 @@ impl Evidence {
             processes,
             server_metrics: server_metrics.values,
             resources,
+            server_size,
             nodes,
             outcomes,
             damage,

@@ -21,6 +21,7 @@ mod recording;
 mod scenarios;
 mod series;
 mod server_profile;
+mod server_size;
 mod server_view;
 mod snapshots;
 mod summary;
@@ -47,6 +48,7 @@ pub use metrics::{Absence, Measured};
 pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{ScenarioReport, ScenarioState, SegmentReport, Start, Stats, state};
 pub use series::{Point, RunSeries, Source, Unit};
+pub use server_size::{KilledProcess, ServerSize};
 pub use server_view::{
     EventLoopLag, HttpView, MetricsWindow, RequestView, ServerDurations, ServerProcess, ServerView,
 };
@@ -118,6 +120,9 @@ pub struct Report {
     /// The server's own view of the run; `None` if its metrics were not read.
     #[serde(default)]
     pub server_view: Option<ServerView>,
+    /// Stated size of the server; `None` if it had the size of its machine.
+    #[serde(default)]
+    pub server_size: Option<ServerSize>,
     /// Coverage of the run by the profile.
     pub coverage: Coverage,
     /// Checks of the plan's budgets; empty if the server is not profiled.
@@ -210,6 +215,8 @@ impl Report {
         let coverage = coverage::assemble(evidence);
         let scenarios = scenarios::assemble(evidence);
         let server_view = server_view::assemble(evidence);
+        let (server_size, kills) =
+            (server_size::assemble(evidence), server_size::Kills::of(evidence));
         let sources = metrics::Sources {
             memory: memory.as_ref(),
             gauges: server_view.as_ref().map_or(&[], |view| &view.classes),
@@ -222,6 +229,8 @@ impl Report {
             evidence,
             coverage: &coverage,
             server_view: server_view.as_ref(),
+            server_size: server_size.as_ref(),
+            kills: kills.as_ref(),
             scenarios: &scenarios,
             thresholds: &thresholds,
             budgets: &budgets,
@@ -246,6 +255,7 @@ impl Report {
             leaked_processes: evidence.leaked_processes(),
             profiler: ProfilerReport::of(recording),
             server_view,
+            server_size,
             coverage,
             budgets,
             thresholds,

@@ -45,9 +45,16 @@ fn a_request_has_its_users_variables_and_none_of_the_server_or_the_machine() {
     let variables = fields["env_vars"].as_object().unwrap();
     let mut names: Vec<_> = variables.keys().map(String::as_str).collect();
     names.sort_unstable();
-    let expected = ["SKYPILOT_DEBUG", "SKYPILOT_USAGE_RUN_ID", "SKYPILOT_USER", "SKYPILOT_USER_ID"];
+    let expected = [
+        "SKYPILOT_DEBUG",
+        "SKYPILOT_SKYLOAD_USER",
+        "SKYPILOT_USAGE_RUN_ID",
+        "SKYPILOT_USER",
+        "SKYPILOT_USER_ID",
+    ];
     assert_eq!(names, expected);
     assert_eq!(variables["SKYPILOT_USER_ID"], "0a1b2c3d", "not the caller's");
+    assert_eq!(variables["SKYPILOT_SKYLOAD_USER"], "0a1b2c3d", "which a login leaves as it is");
     assert_eq!(fields["using_remote_api_server"], true);
     assert_eq!(fields["entrypoint_command"], "skyload api:status");
 }

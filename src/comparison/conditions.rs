@@ -125,6 +125,9 @@ fn of_plan(report: &Report) -> Vec<Condition> {
     vec![
         list("scenarios", plan.scenarios.iter().map(scenario)),
         known("server", server),
+        list("stated size", plan.size),
+        list("limits of the size", report.server_size.as_ref().map(|size| size.group.limits())),
+        list("executor pools", (!plan.workers.is_none()).then_some(plan.workers)),
         list("infra", plan.infrastructure.names()),
         known("seed", plan.seed),
         known("ramp", ramp(report)),

@@ -104,8 +104,8 @@ pub fn complete_pairs(done: &[PlacedRun]) -> [Vec<&RunId>; 2] {
         run.map(|run| &run.run)
     };
     let numbers = 1..=done.iter().filter_map(|run| run.place.pair).max().unwrap_or(0);
-    let both =
-        numbers.filter_map(|pair| Some((usable(pair, Role::Base)?, usable(pair, Role::Candidate)?)));
+    let both = numbers
+        .filter_map(|pair| Some((usable(pair, Role::Base)?, usable(pair, Role::Candidate)?)));
     let (base, candidate) = both.unzip();
     [base, candidate]
 }

@@ -27,6 +27,7 @@ pub use shape_setting::ShapeSettings;
 pub use threshold_setting::OwnedThresholds;
 pub use timing_setting::{FitSetting, RampSetting};
 
+use crate::machine_size::{self, MachineSize};
 use crate::record::profile::LevelChoice;
 use crate::scenario::Mix;
 use crate::shape::{Delays, Pause, Rate, StageList};
@@ -58,6 +59,9 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct PlanSettings {
+    /// Size of the machine that an isolated server is given, as `--size`.
+    #[serde(deserialize_with = "machine_size::from_text")]
+    pub size: Option<MachineSize>,
     /// Users of each scenario.
     pub users: u32,
     /// Users of each CLI scenario, by default `users`. Each is a `sky` process that takes 160 MB
@@ -149,6 +153,7 @@ pub struct PlanSettings {
 impl Default for PlanSettings {
     fn default() -> Self {
         Self {
+            size: None,
             users: 5,
             cli_users: None,
             infra_users: 1,

@@ -2,12 +2,14 @@
 //!
 //! Inside a container, `/proc` mostly shows the memory and CPUs of the host, while the
 //! limits of its control groups apply: those of its own group and of every group above.
-//! Files are read below a root folder, which tests replace.
+//! Files are read below a root folder, which tests replace. [`ServerGroup`] sets limits: on a server
+//! of a stated size.
 
 mod cpu;
 mod files;
 mod groups;
 mod memory;
+pub mod server_group;
 mod tasks;
 
 use std::path::Path;
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use cpu::{CpuQuota, Cpus};
 pub use files::{OpenFiles, raise_open_files};
 pub use memory::{AvailableMemory, MemoryGroups, MemoryLimit};
+pub use server_group::{CpuLimit, GroupFigures, NotGranted, Place, ServerGroup};
 pub use tasks::TaskLimit;
 
 /// Limits that the processes of a run share.

@@ -7,28 +7,33 @@ use tempfile::TempDir;
 use super::*;
 use crate::units::ByteSize;
 
-const VERSION_1: &str = "\
+pub(super) const VERSION_1: &str = "\
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
 35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory
 39 31 0:36 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids
 ";
-const VERSION_2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
+pub(super) const VERSION_2: &str =
+    "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
 
 /// Files of a machine in a temporary folder.
-struct Tree(TempDir);
+pub(super) struct Tree(TempDir);
 
 impl Tree {
-    fn new(membership: &str, mounts: &str) -> Self {
+    pub(super) fn new(membership: &str, mounts: &str) -> Self {
         let tree = Self(tempfile::tempdir().unwrap());
         tree.with("proc/self/cgroup", membership).with("proc/self/mountinfo", mounts)
     }
 
-    fn with(self, file: &str, text: &str) -> Self {
+    pub(super) fn with(self, file: &str, text: &str) -> Self {
         let path = self.0.path().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.0.path()
     }
 
     fn limits(&self) -> MachineLimits {

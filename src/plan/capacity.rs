@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PlannedScenario, Speed, shared_resources};
+use super::{PlannedScenario, ServerTarget, Speed, shared_resources};
 use crate::infrastructure::{Infrastructure, KubernetesSize, LocalInfra};
 use crate::limits::{AvailableMemory, MachineLimits};
+use crate::machine_size::MachineSize;
 use crate::record::request::ServerVariable;
 use crate::scenario::{Need, ScenarioKind};
 use crate::units::{ByteSize, total};
@@ -192,11 +193,33 @@ pub(super) fn fit(
     }
 }
 
+/// Server of a run, as far as it uses this machine's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LocalServer {
+    /// Server at a URL.
+    Elsewhere,
+    /// Server that takes what its processes need.
+    Unlimited,
+    /// Server with this memory for all of its processes together.
+    Sized(ByteSize),
+}
+
+impl LocalServer {
+    /// Server of a plan that gives it this size.
+    pub(super) fn of(server: &ServerTarget, size: Option<MachineSize>) -> Self {
+        match (server, size) {
+            (ServerTarget::Remote(_), _) => Self::Elsewhere,
+            (_, Some(size)) => Self::Sized(size.memory),
+            (_, None) => Self::Unlimited,
+        }
+    }
+}
+
 /// Parts of a run that are on this machine and use its memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LocalParts<'a> {
-    /// Whether the server is on this machine.
-    pub(super) server: bool,
+    /// Server, as far as it uses this machine's memory.
+    pub(super) server: LocalServer,
     /// Infra that the plan launches on.
     pub(super) infrastructure: &'a Infrastructure,
     /// Size of emulated Kubernetes.
@@ -204,8 +227,12 @@ pub(super) struct LocalParts<'a> {
 }
 
 impl LocalParts<'_> {
-    /// Memory of an executor.
+    /// Memory that an executor adds to the server's; 0 for a server whose memory is counted as a
+    /// whole, or is another machine's.
     fn executor(self) -> u64 {
+        if self.server != LocalServer::Unlimited {
+            return 0;
+        }
         let listed = match self.infrastructure.uses(LocalInfra::EmulatedKubernetes) {
             true => NODE_OF_EXECUTOR.as_u64() * u64::from(self.kubernetes_size.nodes),
             false => 0,
@@ -228,9 +255,11 @@ impl LocalParts<'_> {
     /// Memory of the idle server and of the emulated APIs of clouds.
     fn base(self) -> u64 {
         let idle = match (self.server, self.infrastructure.is_local()) {
-            (false, _) => 0,
-            (true, true) => IDLE_SERVER_ON_LOOPBACK.as_u64(),
-            (true, false) => IDLE_SERVER.as_u64(),
+            (LocalServer::Elsewhere, _) => 0,
+            // May use all of it, and no more.
+            (LocalServer::Sized(memory), _) => memory.as_u64(),
+            (LocalServer::Unlimited, true) => IDLE_SERVER_ON_LOOPBACK.as_u64(),
+            (LocalServer::Unlimited, false) => IDLE_SERVER.as_u64(),
         };
         idle + total(self.infrastructure.locals().map(|local| self.cloud_api(local)))
     }
@@ -252,17 +281,13 @@ impl LocalParts<'_> {
 
 /// Memory in bytes before the first user starts: server and shared resources.
 fn base_memory(scenarios: &[PlannedScenario], local: LocalParts<'_>) -> u64 {
-    let executor = if local.server { local.executor() } else { 0 };
     // A job on the shared cluster runs there.
     let shared = shared_resources(scenarios).into_iter().filter(|(need, _)| *need != Need::LongJob);
-    local.base() + total(shared.map(|(_, infra)| executor + local.cluster(infra)))
+    local.base() + total(shared.map(|(_, infra)| local.executor() + local.cluster(infra)))
 }
 
 fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
-    let on_server = match local.server {
-        true => local.executor() * u64::from(planned.concurrent_processes()),
-        false => 0,
-    };
+    let on_server = local.executor() * u64::from(planned.concurrent_processes());
     // Users alternate between infras, so the largest clusters may be those of all users.
     let largest = planned.infras.iter().map(|infra| local.cluster(infra)).max().unwrap_or(0);
     // The output of a job is read by a process on the cluster, for each follower.

@@ -11,7 +11,7 @@ static LOOPBACK: LazyLock<Infrastructure> =
 
 fn all_local() -> LocalParts<'static> {
     let kubernetes_size = KubernetesSize::default();
-    LocalParts { server: true, infrastructure: &LOOPBACK, kubernetes_size }
+    LocalParts { server: LocalServer::Unlimited, infrastructure: &LOOPBACK, kubernetes_size }
 }
 
 fn users(id: ScenarioId, users: u32) -> PlannedScenario {
@@ -150,8 +150,22 @@ fn a_larger_emulated_kubernetes_needs_more_memory_in_its_api_and_in_each_executo
 #[test]
 fn executors_of_a_remote_server_need_no_local_memory() {
     let infrastructure = &Infrastructure::None;
-    let remote = LocalParts { server: false, infrastructure, ..all_local() };
+    let remote = LocalParts { server: LocalServer::Elsewhere, infrastructure, ..all_local() };
     let mut scenarios = [users(ScenarioId::ApiStatus, 1000)];
     let capacity = fit(&mut scenarios, ByteSize::gib(1), remote, |_| false).unwrap();
     assert_eq!(capacity.wanted, ByteSize(0));
+}
+
+#[test]
+fn a_sized_server_needs_its_size_whatever_the_users_do() {
+    let server = LocalServer::Sized(ByteSize::gib(4));
+    let local = LocalParts { server, ..all_local() };
+    let mut scenarios = [users(ScenarioId::ApiStatus, 500)];
+    let capacity = fit(&mut scenarios, ByteSize::gib(5), local, |_| false).unwrap();
+    assert_eq!(capacity.planned, ByteSize::gib(4));
+    assert_eq!(scenarios[0].concurrency, 500, "a load that is too much is part of the experiment");
+    // Clients are outside of the server's memory.
+    let mut commands = [users(ScenarioId::CliStatus, 100)];
+    let capacity = fit(&mut commands, ByteSize::gib(5), local, |_| false).unwrap();
+    assert!(commands[0].concurrency < 10 && capacity.planned <= ByteSize::gib(5));
 }

@@ -9,6 +9,7 @@ mod capacity;
 mod estimate;
 mod fit;
 mod nodes;
+mod pinned_workers;
 mod planned;
 mod ramp;
 mod resolve;
@@ -16,6 +17,7 @@ mod script;
 mod server_metrics;
 mod speed;
 mod time_limit;
+mod validity;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -29,12 +31,14 @@ pub use cancellations::Cancellations;
 pub use capacity::{Capacity, Machine};
 pub use fit::{Fit, Reduction};
 use nodes::NodeCpu;
+pub use pinned_workers::PinnedWorkers;
 pub use planned::{LeftOut, PlannedScenario};
 pub(crate) use resolve::MAX_USERS;
 pub use resolve::{MAX_USERS_ON_ANOTHER_MACHINE, UsageErrors, default_in_flight};
 pub use script::{Script, ScriptStart};
 pub use server_metrics::{MetricsSource, ServerMetrics};
 pub use speed::Speed;
+pub use validity::ValidityLimits;
 
 pub use crate::target::{
     Dependencies, PINNED_SKYPILOT, ResolutionDate, ServerTarget, SkySelection,
@@ -42,6 +46,7 @@ pub use crate::target::{
 
 use crate::class::ProcessClass;
 use crate::infrastructure::{Infrastructure, KubernetesSize};
+use crate::machine_size::MachineSize;
 use crate::metric::{Amount, Limit, Metric, Threshold};
 use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
@@ -69,6 +74,12 @@ pub struct LoadPlan {
     pub dependencies: Dependencies,
     /// Server under test.
     pub server: ServerTarget,
+    /// Size of the machine that the server is given; `None` for this machine's.
+    #[serde(default)]
+    pub size: Option<MachineSize>,
+    /// Sizes of executor pools in the place of those that SkyPilot computes.
+    #[serde(default)]
+    pub workers: PinnedWorkers,
     /// Environment variables passed to the isolated server (`--server-env`).
     #[serde(default)]
     pub server_env: Vec<ServerVariable>,
@@ -175,20 +186,6 @@ impl Document for LoadPlan {
     }
 }
 
-/// Limits beyond which measurements are not valid.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ValidityLimits {
-    /// Delay of requests (99th percentile) beyond which the load generator is overloaded.
-    #[serde(with = "units::duration")]
-    #[schemars(with = "crate::units::DurationText")]
-    pub send_lateness_p99: Duration,
-    /// Time without samples beyond which it counts as a sampling gap.
-    #[serde(with = "units::duration")]
-    #[schemars(with = "crate::units::DurationText")]
-    pub profiler_gap: Duration,
-}
-
 /// Seed of plans that have none, from before loads drew anything at random.
 const fn default_seed() -> u64 {
     1
@@ -278,7 +275,7 @@ impl LoadPlan {
 
     /// Estimate for the plan on this machine; `None` if its speed is unknown.
     pub fn estimate(&self) -> Option<Estimate> {
-        self.speed.map(|speed| Estimate::of(self, speed))
+        self.server_speed().map(|speed| Estimate::of(self, speed))
     }
 
     /// Estimate for the load alone, without setup and teardown.
@@ -322,7 +319,7 @@ impl LoadPlan {
 
     /// Time between the launches of shared resources; zero for a burst and a remote server.
     pub fn setup_interval(&self) -> Duration {
-        let speed = self.speed.filter(|_| !self.ramp.is_zero() && !self.is_remote());
+        let speed = self.server_speed().filter(|_| !self.ramp.is_zero() && !self.is_remote());
         speed.map_or(Duration::ZERO, |speed| {
             ramp::launch_interval(self.nodes(), &self.infrastructure.names(), speed)
         })
@@ -344,7 +341,7 @@ impl LoadPlan {
     /// Time that this machine needs for a burst's starts, if it is long enough for SDK timeouts;
     /// `None` if it is not, with a ramp, for a remote server, or if the speed is unknown.
     pub fn overload(&self) -> Option<Duration> {
-        let speed = self.speed.filter(|_| self.ramp.is_zero() && !self.is_remote())?;
+        let speed = self.server_speed().filter(|_| self.ramp.is_zero() && !self.is_remote())?;
         let overload_of = |group| ramp::overload(&self.participants(group, 0), self.nodes(), speed);
         match self.groups().as_slice() {
             [] => overload_of(None),

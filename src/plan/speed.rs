@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::Cpus;
+use crate::machine_size::MachineSize;
+use crate::plan::LoadPlan;
 use crate::scenario::Cost;
 use crate::units;
 
@@ -52,6 +54,15 @@ impl Speed {
         free.map_or(cpus * share, |free| free.min(cpus * share)).max(cpus * LEAST)
     }
 
+    /// Speed with no more CPUs than a server of this size may use.
+    #[must_use]
+    pub fn within(self, size: Option<MachineSize>) -> Self {
+        let Some(size) = size else { return self };
+        let limit = f64::from(size.cpus);
+        let quota = self.cpus.quota.map_or(limit, |quota| quota.min(limit));
+        Self { cpus: Cpus { quota: Some(quota), ..self.cpus }, ..self }
+    }
+
     /// Elapsed time in seconds for work of `cost` CPU-seconds of the reference machine (see
     /// [`Cost`]), if nothing waits.
     pub fn time_of(self, cost: f64) -> f64 {
@@ -82,9 +93,18 @@ impl Speed {
     }
 }
 
+impl LoadPlan {
+    /// Speed of this machine for its server, which may have fewer CPUs; `None` if it was not
+    /// measured.
+    pub(super) fn server_speed(&self) -> Option<Speed> {
+        self.speed.map(|speed| speed.within(self.size))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::ByteSize;
 
     fn speed(import: f64, elapsed: f64) -> Speed {
         let seconds = Duration::from_secs_f64;
@@ -113,6 +133,14 @@ mod tests {
         assert_eq!(throttled.effective_cpus(), 0.5);
         let shared = Speed { others: Some(1.0), ..throttled };
         assert_eq!(shared.effective_cpus(), 0.5, "others use the other CPU");
+    }
+
+    #[test]
+    fn a_server_of_a_size_has_no_more_cpus_than_that() {
+        let size = |cpus| Some(MachineSize { cpus, memory: ByteSize::gib(4) });
+        assert_eq!(speed(2.0, 2.0).within(size(1)).effective_cpus(), 1.0);
+        assert_eq!(speed(2.0, 2.0).within(size(8)).effective_cpus(), 2.0);
+        assert_eq!(speed(2.0, 2.0).within(None), speed(2.0, 2.0));
     }
 
     #[test]

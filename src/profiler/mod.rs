@@ -72,6 +72,10 @@ pub struct ProfilerOptions {
     /// Limit of available memory, in bytes; below it the profiler sends
     /// [`protocol::Notice::MemoryFloor`] once.
     pub memory_floor: Option<ByteSize>,
+    /// Whether a control group of the server's own holds it to a stated size. What is available
+    /// inside of the group is then no reason to stop: the server may use all of it.
+    #[serde(default)]
+    pub is_held_to_size: bool,
     /// Whether to write samples by the rule of upstream's tool as well.
     #[serde(default)]
     pub upstream_figures: bool,
@@ -90,6 +94,7 @@ impl ProfilerOptions {
             api_port: None,
             queue_port: None,
             memory_floor: None,
+            is_held_to_size: false,
             upstream_figures: false,
         }
     }

@@ -50,8 +50,11 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         notices: W,
     ) -> Result<Self, ProfilerError> {
         let timeline = Timeline::start();
-        let host =
-            HostSampler::new(MemoryGroups::of(options.root.pid)).map_err(ProfilerError::Machine)?;
+        let groups = match options.is_held_to_size {
+            true => MemoryGroups::here(),
+            false => MemoryGroups::of(options.root.pid),
+        };
+        let host = HostSampler::new(groups).map_err(ProfilerError::Machine)?;
         let upstream =
             options.upstream_figures.then(|| UpstreamSampler::start(timeline)).transpose()?;
         let mut session = Self {

@@ -120,6 +120,9 @@ pub(super) struct ExitRecord {
     /// Whether the process was forked and never executed a program. Valid for the first
     /// thread of a process only.
     pub(super) never_executed: bool,
+    /// Signal that ended the process; `None` if it exited by itself. Valid for the first thread of
+    /// a process only.
+    pub(super) signal: Option<u8>,
     /// Approximate start of the thread in clock ticks since boot, too late by the time
     /// between its exit and the reading of the record.
     pub(super) started: u64,

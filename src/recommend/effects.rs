@@ -2,14 +2,12 @@
 //!
 //! Types only; the numbers are computed by SkyPilot's own formulas.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 use super::constant::Constant;
 use super::{Recommendation, Support};
-use crate::units::{ByteSize, QuantityError, as_gib, gib};
+use crate::machine_size::MachineSize;
+use crate::units::ByteSize;
 
 /// Effects of the recommended constants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,16 +29,6 @@ pub enum Effects {
     },
 }
 
-/// Machine, or pod, that a server runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct MachineSize {
-    /// Number of CPUs.
-    pub cpus: u32,
-    /// Memory in bytes.
-    pub memory: ByteSize,
-}
-
 /// Machines that are shown by default.
 pub const DEFAULT_MACHINES: [MachineSize; 5] = [
     MachineSize { cpus: 2, memory: ByteSize::gib(4) },
@@ -49,31 +37,6 @@ pub const DEFAULT_MACHINES: [MachineSize; 5] = [
     MachineSize { cpus: 8, memory: ByteSize::gib(32) },
     MachineSize { cpus: 16, memory: ByteSize::gib(64) },
 ];
-
-impl FromStr for MachineSize {
-    type Err = QuantityError;
-
-    fn from_str(text: &str) -> Result<Self, QuantityError> {
-        let error = || QuantityError::new(text, "CPUs x GiB, such as `4x16`");
-        let (cpus, memory) = text.trim().split_once('x').ok_or_else(error)?;
-        let cpus: u32 = cpus.trim().parse().map_err(|_| error())?;
-        let memory: f64 = memory.trim().parse().map_err(|_| error())?;
-        // The upper limits catch mistakes such as bytes instead of GiB.
-        if (1..=4096).contains(&cpus) && memory > 0.0 && memory <= 65536.0 {
-            Ok(Self { cpus, memory: gib(memory) })
-        } else {
-            Err(error())
-        }
-    }
-}
-
-impl fmt::Display for MachineSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gibibytes = format!("{:.2}", as_gib(self.memory));
-        let gibibytes = gibibytes.trim_end_matches('0').trim_end_matches('.');
-        f.pad(&format!("{} CPU, {gibibytes} GiB", self.cpus))
-    }
-}
 
 /// Mode in which a server is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,14 +93,6 @@ impl Recommendation {
     /// Memory of these workers if all are at their peaks at the same moment, without bursts;
     /// `None` if a peak is missing.
     pub fn at_peak(&self, mode: Mode, workers: &Workers) -> Option<ByteSize> {
-        let peak = |constant: Constant| {
-            self.constants.iter().find(|advice| advice.constant == constant).and_then(|advice| {
-                match advice.support {
-                    Support::Supported { peak, .. } => Some(peak.as_u64()),
-                    Support::NotTried | Support::Unbounded => None,
-                }
-            })
-        };
         // In deploy mode a main process starts the web workers.
         let servers = match mode {
             Mode::Local => u64::from(workers.server),
@@ -152,8 +107,27 @@ impl Recommendation {
         let mut sum = 0_u64;
         // A missing peak matters only if there are workers that it is needed for.
         for (count, constant) in parts.into_iter().filter(|(count, _)| *count > 0) {
-            sum = sum.saturating_add(count.saturating_mul(peak(constant)?));
+            sum = sum.saturating_add(count.saturating_mul(self.peak(constant)?.as_u64()));
         }
         Some(ByteSize(sum))
+    }
+
+    /// Number of these workers' short executors for which the memory of a machine is enough if
+    /// all workers are at their peaks; `None` if a peak is missing.
+    pub fn short_that_fit(&self, effect: &MachineEffect, workers: &Workers) -> Option<u32> {
+        let others = self.at_peak(effect.mode, &Workers { short: 0, ..*workers })?;
+        let left = effect.machine.memory.as_u64().saturating_sub(others.as_u64());
+        let fit = left.checked_div(self.peak(Constant::Short)?.as_u64())?;
+        Some(workers.short.min(u32::try_from(fit).unwrap_or(u32::MAX)))
+    }
+
+    /// Largest peak of the processes that a constant is an estimate for; `None` if there is none,
+    /// or only a lower bound.
+    fn peak(&self, constant: Constant) -> Option<ByteSize> {
+        let advice = self.constants.iter().find(|advice| advice.constant == constant)?;
+        match advice.support {
+            Support::Supported { peak, .. } => Some(peak),
+            Support::NotTried | Support::Unbounded => None,
+        }
     }
 }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use constant::Constant;
-pub use effects::{Effects, MachineEffect, MachineSize, Mode, Workers};
+pub use effects::{Effects, MachineEffect, Mode, Workers};
 pub use support::{Advice, Caution, ClassPeak, Counted, HEADROOM_PERCENT, Support};
 
 use crate::analysis::{Report, Verdict};

@@ -123,6 +123,14 @@ pub enum Event {
         #[serde(default)]
         limit: Option<MemoryLimit>,
     },
+    /// Kills by the kernel for lack of memory (OOM) in the control group that holds the server to
+    /// its size.
+    KilledAtSize {
+        /// Number of killed processes since the previous reading.
+        processes: u64,
+        /// Time of the previous reading.
+        since: Timestamp,
+    },
 }
 
 /// Reason why a server is not idle.

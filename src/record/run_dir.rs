@@ -157,6 +157,11 @@ impl RunDir {
         self.outcomes().join(format!("{}.json", scenario.file_stem()))
     }
 
+    /// Path of the stated size of the server: one `SizeRecord`.
+    pub fn server_size(&self) -> PathBuf {
+        self.path.join("server-size.json")
+    }
+
     /// Path of the log of shared resources: one `ResourceLog`.
     pub fn resources(&self) -> PathBuf {
         self.renamed_file("resources.json", v2::RESOURCES)

@@ -168,8 +168,8 @@ fn of_threshold(report: &Report, check: &ThresholdCheck) -> TestCase {
     case
 }
 
-/// Test cases of the run as a whole: setup and teardown of shared resources, and validity of the
-/// measurements.
+/// Test cases of the run as a whole: setup and teardown of shared resources, the size of the
+/// server, and validity of the measurements.
 fn of_run(report: &Report) -> Vec<TestCase> {
     let of = |severity: Severity| {
         let about_run =
@@ -182,6 +182,11 @@ fn of_run(report: &Report) -> Vec<TestCase> {
             of(Severity::ScenarioFailed),
             "hint: see SETUP AND TEARDOWN in the report; names of remaining resources begin with \
              skyload-",
+        ),
+        (
+            "server size",
+            of(Severity::OverBudget),
+            "hint: the size is set by --size, or by `size` of a plan",
         ),
         ("measurements valid", of(Severity::Inconclusive), INCONCLUSIVE_HINT),
     ];

@@ -68,6 +68,18 @@ fn measurements_are_valid() -> anyhow::Result<()> {
 }
 
 #[rstest]
+fn fits_into_the_server_size() -> anyhow::Result<()> {
+    let report = finished_run()?;
+    let Some(server_size) = &report.server_size else {
+        println!("run {} has a server of its machine's size", report.run);
+        return Ok(());
+    };
+    let (kills, size) = (server_size.kills, server_size.size);
+    ensure!(kills == 0, "the kernel killed {kills} process(es) at the server's size of {size}");
+    Ok(())
+}
+
+#[rstest]
 fn every_scenario_succeeded() -> anyhow::Result<()> {
     let report = finished_run()?;
     let failures = report.messages(Severity::ScenarioFailed);

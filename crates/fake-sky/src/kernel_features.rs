@@ -13,6 +13,8 @@ pub enum KernelFeature {
     ExitRecords,
     /// Fork and exec events (proc connector).
     ForkEvents,
+    /// Control groups that limit memory.
+    ControlGroups,
 }
 
 impl KernelFeature {
@@ -21,6 +23,7 @@ impl KernelFeature {
         match self {
             Self::ExitRecords => "xacct_add_tsk",
             Self::ForkEvents => "proc_fork_connector",
+            Self::ControlGroups => "mem_cgroup_print_oom_group",
         }
     }
 }

@@ -60,6 +60,7 @@
 //! | `FAKE_SKY_ORPHAN_MS` | time that a child process keeps running after main is gone (300000) |
 //! | `FAKE_SKY_IDLE_EXIT_MS` | time without calls after which main exits (300000) |
 //! | `FAKE_SKY_PYTHON` | path of this program under the name `python`, which `fake-sky constants` tells (none) |
+//! | `FAKE_SKY_PINS_WORKERS` | 0: the release has no variables for the sizes of its pools (1) |
 //! | `FAKE_SKY_CONSTANTS` | JSON object that `fake-sky constants` prints instead of SkyPilot's |
 
 mod faults;
@@ -129,6 +130,7 @@ pub struct Settings {
     pub orphan: Duration,
     pub idle_exit: Duration,
     pub python: Option<String>,
+    pub pins_workers: bool,
     pub constants: Option<String>,
 }
 
@@ -187,6 +189,7 @@ impl Default for Settings {
             orphan: Duration::from_secs(300),
             idle_exit: Duration::from_secs(300),
             python: None,
+            pins_workers: true,
             constants: None,
         }
     }
@@ -267,6 +270,7 @@ impl Settings {
             "ORPHAN_MS" => self.orphan = millis(value)?,
             "IDLE_EXIT_MS" => self.idle_exit = millis(value)?,
             "PYTHON" => self.python = Some(value.to_owned()),
+            "PINS_WORKERS" => self.pins_workers = flag(value)?,
             "CONSTANTS" => self.constants = Some(value.to_owned()),
             _ => bail!("unknown setting; `fake_sky::settings` lists them all"),
         }

@@ -12,6 +12,13 @@ impl Findings {
         for logged in &evidence.events {
             let when = began.map_or_else(String::new, |began| after(began, logged.at));
             match &logged.event {
+                Event::ServerGone if case.kills.is_some_and(|kills| kills.server) => self.add(
+                    Severity::OverBudget,
+                    format!(
+                        "the kernel killed the server's main process{when}, out of memory at its \
+                         size; its last log lines are in server.log.tail"
+                    ),
+                ),
                 Event::ServerGone => self.add(
                     Severity::Inconclusive,
                     format!(
@@ -59,6 +66,7 @@ impl Findings {
                 | Event::PhaseBegan(_)
                 | Event::GroupBegan(_)
                 | Event::PhasesEnded
+                | Event::KilledAtSize { .. }
                 | Event::ClockCompared(_) => {}
                 // After a stop, remaining jobs are expected: they end with the nodes.
                 Event::LeftInQueue(_) if evidence.was_stopped() => {}

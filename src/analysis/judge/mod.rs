@@ -10,6 +10,7 @@ mod infrastructure;
 mod memory;
 mod missing;
 mod server_profile;
+mod server_size;
 mod server_view;
 mod users;
 mod wedges;
@@ -25,6 +26,7 @@ use super::limits::LimitCheck;
 use super::memory::MemoryReport;
 use super::metrics::Sources;
 use super::scenarios::ScenarioReport;
+use super::server_size::{Kills, ServerSize};
 use super::server_view::ServerView;
 use super::thresholds::ThresholdCheck;
 use crate::metric::{Metric, Threshold};
@@ -148,6 +150,9 @@ pub(super) struct Case<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) coverage: &'a Coverage,
     pub(super) server_view: Option<&'a ServerView>,
+    pub(super) server_size: Option<&'a ServerSize>,
+    /// Kills of the kernel at the server's size; `None` without any.
+    pub(super) kills: Option<&'a Kills<'a>>,
     pub(super) scenarios: &'a [ScenarioReport],
     pub(super) thresholds: &'a [ThresholdCheck],
     pub(super) budgets: &'a [LimitCheck],
@@ -164,6 +169,7 @@ impl<'a> Case<'a> {
 pub(super) fn judge(case: &Case<'_>) -> Judgement {
     let mut findings = Findings(Vec::new());
     // Causes before their consequences: the sort by severity is stable and keeps this order.
+    findings.of_server_size(case);
     findings.of_events(case);
     findings.of_missing(case);
     findings.of_infrastructure(case);

@@ -21,6 +21,18 @@ impl Findings {
             self.of_load_generator(scenario);
             match scenario.state {
                 ScenarioState::Succeeded | ScenarioState::ClientFailed => {}
+                ScenarioState::Failed if follows_from_kills(case, id) => {
+                    self.add_about(
+                        about,
+                        Severity::OverBudget,
+                        format!(
+                            "{id}: {} of {} iterations failed since the kernel killed server \
+                             processes at the server's size",
+                            scenario.failed(),
+                            scenario.completed()
+                        ),
+                    );
+                }
                 // No scenario can succeed without its server, so such failures prove nothing.
                 ScenarioState::Failed if lost_its_server(case) => {
                     self.add_about(
@@ -296,6 +308,11 @@ impl Findings {
 /// failed ones. Earlier builds counted them as failed.
 fn is_counted_apart(scenario: &ScenarioReport, kind: &FailureTally) -> bool {
     scenario.client_failed() > 0 && kind.example.client_fault().is_some()
+}
+
+/// Whether all failed iterations of a scenario follow from kills at the server's size.
+fn follows_from_kills(case: &Case<'_>, id: ScenarioId) -> bool {
+    case.kills.is_some_and(|kills| kills.explain_all_of(case.evidence, id))
 }
 
 /// Whether the load generator of a scenario was overloaded: requests sent later than the plan's

@@ -1,7 +1,7 @@
 //! Memory check: whether a plan fits into the machine's memory.
 
-use super::Resolver;
-use super::shape::{Form, Shapes};
+use super::shape::Form;
+use super::{Basis, Resolver};
 use crate::config::SizeSetting;
 use crate::plan::PlannedScenario;
 use crate::plan::capacity::{self, Capacity, LocalParts};
@@ -23,17 +23,19 @@ impl Resolver<'_> {
         scenarios: &mut [PlannedScenario],
         floor: ByteSize,
         local: LocalParts<'_>,
-        shapes: &Shapes,
+        basis: &Basis,
     ) -> Capacity {
         let machine = self.machine;
         let available = machine.memory_available;
         let usable = ByteSize(available.as_u64().saturating_sub(floor.as_u64()));
+        let is_too_large = self.exceeds_memory(basis.server_size, usable, floor);
         let has_no_cap = |planned: &PlannedScenario| {
-            let form = shapes.get(&planned.id).map(|shaped| &shaped.form);
+            let form = basis.shapes.get(&planned.id).map(|shaped| &shaped.form);
             matches!(form, Some(Form::Arrivals(_, None)))
         };
         capacity::fit(scenarios, usable, local, has_no_cap).unwrap_or_else(|error| {
-            if !self.request.yes {
+            // A size that is too large is an error already.
+            if !self.request.yes && !is_too_large {
                 self.error(format!(
                     "not enough memory: the plan needs {}, {usable} is usable ({available} \
                      available, {floor} kept free{})\n  hint: use fewer scenarios (-r, --api), a \

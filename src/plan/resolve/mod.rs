@@ -20,6 +20,7 @@ mod scenarios;
 mod script;
 mod server_env;
 mod server_metrics;
+mod server_size;
 mod settings;
 mod shape;
 mod size;
@@ -35,16 +36,17 @@ mod unused_flags;
 use std::fmt;
 use std::time::Duration;
 
-use super::capacity::{LocalParts, Machine};
+use super::capacity::{LocalParts, LocalServer, Machine};
 use super::nodes::NodeCpu;
 use super::planned::parts;
 use super::server_metrics::ServerMetrics;
 use super::{
-    Dependencies, LeftOut, LoadPlan, Reduction, Script, ServerTarget, SkySelection, ValidityLimits,
-    estimate, fit, ramp,
+    Dependencies, LeftOut, LoadPlan, PinnedWorkers, Reduction, Script, ServerTarget, SkySelection,
+    ValidityLimits, estimate, fit, ramp,
 };
 use crate::config::{Config, InfraAssignment, PlanSettings, RampSetting};
 use crate::infrastructure::KubernetesSize;
+use crate::machine_size::MachineSize;
 use crate::metric::{Limit, Threshold};
 use crate::record::Version;
 use crate::record::request::{LoadRequest, ServerVariable};
@@ -109,6 +111,8 @@ struct Resolver<'a> {
 struct Basis {
     timing: Timing,
     server: ServerTarget,
+    server_size: Option<MachineSize>,
+    workers: PinnedWorkers,
     sky: SkySelection,
     dependencies: Dependencies,
     server_env: Vec<ServerVariable>,
@@ -148,7 +152,9 @@ impl Resolver<'_> {
         self.check_plan_name();
         self.check_settings();
         let timing = self.timing();
-        let server = self.server();
+        let server_size = self.server_size();
+        let server = self.server(server_size);
+        let workers = self.pinned_workers();
         let server_metrics = self.server_metrics(&server);
         let sky = self.sky(&server);
         let dependencies = self.dependencies(&sky);
@@ -177,6 +183,8 @@ impl Resolver<'_> {
         Basis {
             timing,
             server,
+            server_size,
+            workers,
             sky,
             dependencies,
             server_env,
@@ -198,7 +206,7 @@ impl Resolver<'_> {
     fn plan(&mut self, basis: &Basis, reduction: Reduction) -> Result<LoadPlan, UsageErrors> {
         let (request, config, settings) = (self.request, self.config, self.settings);
         let local = LocalParts {
-            server: !matches!(basis.server, ServerTarget::Remote(_)),
+            server: LocalServer::of(&basis.server, basis.server_size),
             infrastructure: &basis.infrastructure.chosen,
             kubernetes_size: basis.kubernetes_size,
         };
@@ -206,7 +214,7 @@ impl Resolver<'_> {
         let size = |one| basis.size.plan(one, shape(one), reduction);
         let mut scenarios: Vec<_> = basis.scenarios.iter().map(size).collect();
         let memory_floor = self.memory_floor();
-        let capacity = self.capacity(&mut scenarios, memory_floor, local, &basis.shapes);
+        let capacity = self.capacity(&mut scenarios, memory_floor, local, basis);
         // Depends on the concurrency, which `capacity` may have reduced.
         self.check_open_files(&scenarios);
         let phase_peaks = self.phase_peaks(&basis.server);
@@ -219,9 +227,9 @@ impl Resolver<'_> {
         let speed = self.machine.speed;
         let ramp = match (basis.timing.ramp, speed) {
             (RampSetting::Over(time), _) => time,
-            (RampSetting::Auto, Some(speed)) if local.server => {
+            (RampSetting::Auto, Some(speed)) if local.server != LocalServer::Elsewhere => {
                 let nodes = NodeCpu::of(local.infrastructure, Some(speed));
-                ramp::choose(&scenarios, nodes, speed)
+                ramp::choose(&scenarios, nodes, speed.within(basis.server_size))
             }
             // The speed is unknown, or the server has other CPUs than those that were timed.
             (RampSetting::Auto, _) => Duration::ZERO,
@@ -233,6 +241,8 @@ impl Resolver<'_> {
             sky: basis.sky.clone(),
             dependencies: basis.dependencies.clone(),
             server: basis.server.clone(),
+            size: basis.server_size,
+            workers: basis.workers,
             server_env: basis.server_env.clone(),
             server_profile: request.server_profile.clone(),
             server_metrics: basis.server_metrics.clone(),

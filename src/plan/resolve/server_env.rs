@@ -5,7 +5,7 @@ use crate::env;
 use crate::record::request::{RecordedValue, ServerVariable};
 
 /// Variables that skyload sets itself, or that would replace the SkyPilot under test.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 12] = [
     "HOME",
     "PATH",
     "PYTHONHOME",
@@ -14,6 +14,10 @@ const RESERVED: [&str; 8] = [
     env::LOCAL_PORT,
     env::ENDPOINT,
     "TMPDIR",
+    env::POD_CPUS,
+    env::POD_MEMORY_GIB,
+    env::LONG_WORKERS,
+    env::SHORT_WORKERS,
 ];
 
 /// Parts of the names of variables whose values are secret.
@@ -51,8 +55,9 @@ fn variable(text: &str, shell: &[ServerVariable]) -> Result<ServerVariable, Stri
     }
     if RESERVED.contains(&name) || name.starts_with("SKYLOAD_") {
         return Err(format!(
-            "`{name}` is set by skyload; use --sky for the SkyPilot under test, and \
-             SKYLOAD_STATE_DIR for the directory of the isolated server"
+            "`{name}` is set by skyload; use --sky for the SkyPilot under test, \
+             SKYLOAD_STATE_DIR for the directory of the isolated server, and --size and --workers \
+             for its size"
         ));
     }
     match value {

@@ -6,11 +6,14 @@ use url::Url;
 
 use super::Resolver;
 use crate::credentials::{Login, without_login};
+use crate::machine_size::MachineSize;
 use crate::plan::{Dependencies, ServerTarget, SkySelection};
 
 impl Resolver<'_> {
-    pub(super) fn server(&mut self) -> ServerTarget {
-        let target = self.target();
+    pub(super) fn server(&mut self, size: Option<MachineSize>) -> ServerTarget {
+        let deploy = self.is_deployed(size);
+        let target = self.target(deploy);
+        self.check_size_of(&target);
         if self.request.server_profile.is_some() && !matches!(target, ServerTarget::Remote(_)) {
             self.error(
                 "--server-profile: only for a remote server, the run itself profiles one on this \
@@ -28,9 +31,8 @@ impl Resolver<'_> {
         target
     }
 
-    fn target(&mut self) -> ServerTarget {
+    fn target(&mut self, deploy: bool) -> ServerTarget {
         let request = self.request;
-        let deploy = request.deploy;
         let target = match request.server.as_deref() {
             None | Some("isolated") => return ServerTarget::Isolated { deploy },
             Some("system") => ServerTarget::System,
@@ -63,7 +65,7 @@ impl Resolver<'_> {
                     .to_owned(),
             );
         }
-        if deploy {
+        if request.deploy {
             self.error(
                 "--deploy: only for an isolated server; remove --server or --deploy".to_owned(),
             );

@@ -238,6 +238,7 @@ impl FakeMachine {
                     parent: ended.stat.parent,
                     high_water: ended.memory.high_water,
                     never_executed: !ended.has_executed,
+                    signal: None,
                     started: ended.stat.identity.started,
                     lived,
                     name: ended.memory.name,

@@ -194,11 +194,18 @@ fn record(value: &[u8], now: Duration) -> Option<ExitRecord> {
         high_water: kilobytes.checked_mul(1024)?,
         // `ac_flag` is before all inserted fields, so its offset is fixed.
         never_executed: stats.get(8)? & AFORK != 0,
+        // `ac_exitcode`, a wait status, is before all inserted fields, too.
+        signal: ended_by(u32_at(stats, 4)?),
         // From the lifetime: the record's own start time (`ac_btime`) is in whole seconds.
         started: clock_ticks(now.saturating_sub(lived)),
         lived,
         name: Name::of(stats.get(layout.name..layout.name + 16)?.split(|&byte| byte == 0).next()?),
     })
+}
+
+/// Signal in a wait status; `None` if the process exited by itself.
+fn ended_by(status: u32) -> Option<u8> {
+    u8::try_from(status & 0x7f).ok().filter(|signal| *signal > 0)
 }
 
 /// Offsets of fields in `struct taskstats`, in bytes.

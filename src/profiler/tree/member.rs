@@ -90,6 +90,10 @@ pub(super) struct Member<H> {
     high_water: Option<u64>,
     /// Whether the exit record of the process has arrived.
     has_exit_record: bool,
+    /// Signal that ended the process, by its exit record.
+    signal: Option<u8>,
+    /// Time of the sample that noticed the exit.
+    exited: Option<Timestamp>,
     first_seen: Timestamp,
     last_read: Option<Timestamp>,
     /// Peak over all images of its own.
@@ -139,6 +143,8 @@ impl<H> Member<H> {
             image: Image::Unknown,
             high_water: None,
             has_exit_record: false,
+            signal: None,
+            exited: None,
             first_seen: at,
             last_read: None,
             peak: Peak::default(),
@@ -294,6 +300,9 @@ impl<H> Member<H> {
     pub(super) fn apply_exit_record(&mut self, record: &ExitRecord) {
         let is_first = record.is_of_first_thread();
         self.has_exit_record |= is_first;
+        if is_first {
+            self.signal = record.signal;
+        }
         let has_own_memory = match self.image {
             // Any thread counts: the last one to exit has the final value, and may not be the
             // first.
@@ -351,6 +360,7 @@ impl<H> Member<H> {
         if self.is_alive() {
             let unseen = self.last_read.map(|last| at.since(last));
             self.state = State::Exited(Ending::Unread { unseen });
+            self.exited = Some(at);
         }
     }
 
@@ -369,6 +379,8 @@ impl<H> Member<H> {
             swapped: self.swapped.map(ByteSize),
             threads: self.threads,
             fastest_growth: self.fastest_growth.map(ByteSize),
+            exited: self.exited,
+            signal: self.signal,
             ending: match self.state {
                 State::Running(_) => Ending::Alive,
                 // Decided here, since an exit record may arrive after a sample has noticed the

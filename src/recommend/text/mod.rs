@@ -2,6 +2,7 @@
 
 mod cautions;
 mod conclusion;
+mod concurrency;
 mod effects;
 
 use std::cmp::Ordering;
@@ -34,6 +35,7 @@ pub fn render(
     runs(recommendation, out)?;
     writeln!(out, "\nHEADROOM: {}", cautions::headroom_rule())?;
     effects::write(recommendation, out)?;
+    concurrency::write(recommendation, out)?;
     conclusion::next(recommendation, names, out)
 }
 

@@ -23,6 +23,7 @@ use crate::class::ProcessClass;
 use crate::fact::Fact;
 use crate::ids::ProcessIdentity;
 use crate::limits::MachineLimits;
+use crate::machine_size::MachineSize;
 use crate::scenario::Circumstances;
 use crate::units::ByteSize;
 
@@ -125,6 +126,12 @@ pub struct CountedMachine {
     pub cpus: u32,
     /// Total memory, in bytes.
     pub memory: ByteSize,
+}
+
+impl From<MachineSize> for CountedMachine {
+    fn from(size: MachineSize) -> Self {
+        Self { cpus: size.cpus, memory: size.memory }
+    }
 }
 
 /// SkyPilot's estimates of its workers' peak memory in bytes, from its config module.

@@ -72,6 +72,14 @@ pub struct ProcessRecord {
     /// Fastest growth of the peak between two readings, in bytes per second; `None` with
     /// fewer than two readings.
     pub fastest_growth: Option<ByteSize>,
+    /// Time of the sample that noticed the exit; `None` if the process was alive when the profiler
+    /// ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exited: Option<Timestamp>,
+    /// Number of the signal that ended the process; `None` if the process exited by itself, or has
+    /// no exit record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<u8>,
     /// End of the process, as far as the profiler knows.
     pub ending: Ending,
 }

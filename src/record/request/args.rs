@@ -12,7 +12,7 @@ use crate::shell;
 
 /// Fields whose flags a command begins with: server, scenarios and size of the load. All other
 /// flags follow in the order of their declaration.
-const LEADING_FIELDS: [&str; 20] = [
+const LEADING_FIELDS: [&str; 23] = [
     "config",
     "plan",
     "sky",
@@ -21,7 +21,10 @@ const LEADING_FIELDS: [&str; 20] = [
     "server_profile",
     "metrics",
     "metrics_url",
+    "size",
+    "workers",
     "deploy",
+    "local",
     "server_env",
     "keep_server",
     "infra",

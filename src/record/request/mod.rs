@@ -204,9 +204,24 @@ pub struct LoadRequest {
     #[arg(long, value_name = "URL")]
     pub metrics_url: Option<String>,
 
-    /// Start the isolated server in SkyPilot's deploy mode.
+    /// Size of the machine that the isolated server is given, CPUs x GiB, such as 4x16:
+    /// SkyPilot sizes its workers by it, and a control group holds the server to it where this
+    /// machine permits. Implies --deploy.
+    #[arg(long, value_name = "CPUSxGIB", allow_hyphen_values = true)]
+    pub size: Option<String>,
+
+    /// Sizes of the isolated server's executor pools, such as `long=8,short=20`, where the
+    /// SkyPilot under test has variables for them [default: computed by SkyPilot].
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub workers: Option<String>,
+
+    /// Start the isolated server in SkyPilot's deploy mode [default: with --size].
     #[arg(long)]
     pub deploy: bool,
+
+    /// Start an isolated server of a stated size in SkyPilot's local mode.
+    #[arg(long)]
+    pub local: bool,
 
     /// Plan to run, by its name in skyload.toml [default: default].
     #[arg(long, value_name = "NAME", aliases = aliases::PLAN)]

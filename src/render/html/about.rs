@@ -9,7 +9,7 @@ use crate::record::environment::{
 };
 use crate::record::resources::Stage;
 use crate::render::format::seconds;
-use crate::render::tables::overhead;
+use crate::render::tables::{overhead, server_size};
 use crate::units::in_minutes;
 use crate::units::{as_gib, as_mib};
 
@@ -129,6 +129,15 @@ pub(super) fn resources(report: &Report) -> Option<Table> {
             failure.unwrap_or_default(),
             seconds(step.took),
         ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// Stated size of the server, with the counts of its control group; `None` without one.
+pub(super) fn server_size(report: &Report) -> Option<Table> {
+    let mut table = Table::facts("Server size");
+    for (name, text) in server_size::of_run(report) {
+        table.fact(name, Some(text));
     }
     (!table.rows.is_empty()).then_some(table)
 }

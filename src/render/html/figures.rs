@@ -35,6 +35,9 @@ fn about(report: &Report, severity: Severity) -> impl Iterator<Item = Option<&Ab
 }
 
 fn exceeded(report: &Report) -> String {
+    if report.server_size.as_ref().is_some_and(|size| size.kills > 0) {
+        return "the kernel killed processes at the server's size.".to_owned();
+    }
     let names: Vec<String> =
         about(report, Severity::OverBudget).flatten().map(About::to_string).collect();
     match &names[..] {

@@ -10,7 +10,7 @@ use self::escape::preformatted;
 use super::format::seconds;
 use super::table::{Cell, Table};
 use super::tables::server_view::{self, Section};
-use super::tables::{budgets, latency, thresholds};
+use super::tables::{budgets, latency, server_size, thresholds};
 use super::text::{self, Detail};
 use crate::analysis::{
     Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Stats, Verdict,
@@ -36,6 +36,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     scenarios(report, out)?;
     thresholds(report, out)?;
     findings(report, out)?;
+    server_size(report, out)?;
     server_view(report, out)?;
     versions(report, out)?;
     whole_text(report, out)
@@ -181,6 +182,16 @@ fn findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
         end_details(out)?;
     }
     Ok(())
+}
+
+/// Writes the stated size of the server, if it has one.
+fn server_size(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let rows = server_size::of_run(report);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n#### Server size\n")?;
+    rows.iter().try_for_each(|(name, text)| writeln!(out, "- {name}: {}", inline(text)))
 }
 
 /// Writes the server's own view as a collapsed section, if its metrics were read.

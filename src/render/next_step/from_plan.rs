@@ -59,7 +59,11 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
         },
         metrics: plan.server_metrics.as_ref().is_some_and(ServerMetrics::is_isolated),
         metrics_url: metrics_url(plan),
-        deploy: plan.server == ServerTarget::Isolated { deploy: true },
+        size: plan.size.map(|size| size.typed()),
+        workers: (!plan.workers.is_none()).then(|| plan.workers.to_string()),
+        // A size implies deploy mode.
+        deploy: plan.size.is_none() && plan.server == ServerTarget::Isolated { deploy: true },
+        local: plan.size.is_some() && plan.server == ServerTarget::Isolated { deploy: false },
         plan: (plan.name != "default").then(|| plan.name.clone()),
         config: plan.config.clone(),
         server_profile: plan.server_profile.clone(),

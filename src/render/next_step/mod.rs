@@ -10,12 +10,14 @@ use crate::analysis::{
     CONFIGURED, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity,
     ThresholdState, Verdict,
 };
+use crate::machine_size::MachineSize;
 use crate::metric::Unit;
 use crate::plan::{LoadPlan, PlannedScenario, ServerTarget};
 use crate::record::request::LoadRequest;
 use crate::scenario::ScenarioId;
 use crate::shape::LoadShape;
 use crate::shell;
+use crate::units::ByteSize;
 use request::{original_request, request_as_run, with_scenarios};
 use scale::Factor;
 
@@ -95,6 +97,13 @@ fn recommend(report: &Report, purpose: &str) -> Option<NextStep> {
 }
 
 fn after_breach(report: &Report) -> NextStep {
+    if let Some(server_size) = report.server_size.as_ref().filter(|it| it.kills > 0) {
+        let memory = ByteSize(server_size.size.memory.as_u64().saturating_mul(2));
+        let size = MachineSize { memory, ..server_size.size };
+        let request = LoadRequest { size: Some(size.typed()), ..request_as_run(report) };
+        let purpose = "to check whether twice the memory is enough".to_owned();
+        return NextStep { command: request.command(), purpose };
+    }
     // Constants are about memory only.
     let is_memory =
         |check: &LimitCheck| check.state == LimitState::Over && check.metric.unit() == Unit::Size;

@@ -6,6 +6,7 @@ pub(super) mod latency;
 pub(super) mod memory;
 pub(super) mod overhead;
 pub(super) mod phases;
+pub(super) mod server_size;
 pub(super) mod server_view;
 pub(super) mod thresholds;
 

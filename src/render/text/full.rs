@@ -19,7 +19,8 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     phases::render(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
     server_view::render(report, out)?;
-    overhead::render(tables::overhead::of_run(report), out)?;
+    overhead::render("SERVER SIZE", tables::server_size::of_run(report), out)?;
+    overhead::render("OVERHEAD", tables::overhead::of_run(report), out)?;
     writeln!(out, "\nFINDINGS")?;
     if report.findings.is_empty() {
         writeln!(out, "  none")?;

@@ -74,6 +74,7 @@ pub(crate) fn good_run_of(config: &Config, request: &LoadRequest) -> Evidence {
         processes: Some(processes()),
         server_metrics: Vec::new(),
         resources: None,
+        server_size: None,
         nodes: None,
         outcomes: outcomes.collect(),
         damage: Vec::new(),
@@ -257,6 +258,8 @@ fn processes() -> ProcessTable {
         swapped: None,
         threads: 3,
         fastest_growth: Some(ByteSize::mib(100)),
+        exited: None,
+        signal: None,
         ending: Ending::Alive,
     };
     ProcessTable {

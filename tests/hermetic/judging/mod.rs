@@ -24,6 +24,7 @@ mod profiles;
 mod recommending;
 mod series;
 mod server_profiles;
+mod server_sizes;
 pub(crate) mod server_views;
 mod shapes;
 pub(crate) mod texts;

@@ -3,9 +3,10 @@
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
 use skyload::class::ProcessClass;
 use skyload::infrastructure::{Infrastructure, LocalInfra};
+use skyload::machine_size::MachineSize;
 use skyload::metric::{Metric, ServerMetric};
 use skyload::recommend::{
-    Advice, Caution, Constant, Counted, Effects, MachineEffect, MachineSize, Mode, RecommendError,
+    Advice, Caution, Constant, Counted, Effects, MachineEffect, Mode, RecommendError,
     Recommendation, Support, Workers, text,
 };
 use skyload::record::environment::{

@@ -9,7 +9,7 @@ use rstest::rstest;
 use source::{Module, Sources};
 
 /// Modules of the library, lowest layer first. A module may import from lower layers only.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &[
         "class",
         "clock",
@@ -26,6 +26,7 @@ const LAYERS: [&[&str]; 10] = [
         "target",
         "units",
     ],
+    &["machine_size"],
     &["credentials", "limits", "process", "scenario", "shape", "usage"],
     &["metric"],
     &["record"],

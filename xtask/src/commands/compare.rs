@@ -47,10 +47,7 @@ pub(crate) struct Sides {
 
 impl Sides {
     /// Runs of base and candidate, by their names, or all usage errors of both.
-    pub(crate) fn read(
-        workspace: &Workspace,
-        names: [&[PathBuf]; 2],
-    ) -> Result<Self, UsageErrors> {
+    pub(crate) fn read(workspace: &Workspace, names: [&[PathBuf]; 2]) -> Result<Self, UsageErrors> {
         let [base, candidate] = names.map(|names| Side::read(workspace, names));
         let mut mistakes = Vec::new();
         let sides = [base, candidate]
@@ -128,7 +125,11 @@ fn ensure_comparable(comparison: &Comparison, allows_differences: bool) -> Resul
 }
 
 /// Writes a comparison to standard output.
-pub(crate) fn show(comparison: &Comparison, directory: &ComparisonDir, output: Output) -> Result<()> {
+pub(crate) fn show(
+    comparison: &Comparison,
+    directory: &ComparisonDir,
+    output: Output,
+) -> Result<()> {
     const WHAT: &str = "the comparison";
     let page = directory.html();
     let paths = Paths { results: directory.path(), page: &page };

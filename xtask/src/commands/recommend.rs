@@ -10,9 +10,10 @@ use host::print;
 use host::progress::Progress;
 use host::workspace::Workspace;
 use skyload::analysis::{Report, Verdict};
+use skyload::machine_size::MachineSize;
 use skyload::plan::{SkySelection, UsageErrors};
 use skyload::recommend::patch::{self, Change, PatchError};
-use skyload::recommend::{Effects, MachineSize, Mode, Recommendation, effects, text};
+use skyload::recommend::{Effects, Mode, Recommendation, effects, text};
 use skyload::record::environment::{Environment, SkyUnderTest};
 
 use super::report;

@@ -12,10 +12,12 @@ const PAIRS: std::ops::RangeInclusive<i64> = 3..=100;
 
 /// Runs two SkyPilots in turn until each metric that decides is decided, and compares them.
 #[derive(Args)]
-#[command(after_help = "BASE and CANDIDATE: as --sky of `load`. A checkout alone is compared with \
+#[command(
+    after_help = "BASE and CANDIDATE: as --sky of `load`. A checkout alone is compared with \
                         its merge base with the main branch.\nExit codes: 0 same or better, 1 tool \
                         error, 2 usage, 10 worse, 11 scenario failed in the candidate alone, 12 \
-                        undecided or interrupted.")]
+                        undecided or interrupted."
+)]
 pub(crate) struct Ab {
     /// SkyPilot that is compared with; a checkout without a candidate is the candidate.
     #[arg(required_unless_present = "resume", value_name = "BASE")]

@@ -14,6 +14,7 @@ use host::progress::Progress;
 use host::workspace::Workspace;
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
+use skyload::limits::server_group;
 use skyload::record::{Document, RunDir, Version, read, write_json};
 
 use super::processes::{Belongings, Owned};
@@ -68,7 +69,12 @@ impl CleanupRecord {
                 owner: ProcessIdentity::current(),
                 kept: false,
                 is_users,
-                belongings: Belongings { run: id, directory, known: Vec::new() },
+                belongings: Belongings {
+                    run: id,
+                    directory,
+                    known: Vec::new(),
+                    groups: Vec::new(),
+                },
                 semaphores: BTreeSet::new(),
             },
             shared_memory: semaphores::FOLDER.into(),
@@ -83,6 +89,12 @@ impl CleanupRecord {
         processes: impl IntoIterator<Item = ProcessIdentity>,
     ) -> Result<()> {
         self.record.belongings.known.extend(processes);
+        self.write()
+    }
+
+    /// Adds control groups that hold the server's processes, before they are made.
+    pub(super) fn add_groups(&mut self, folders: Vec<PathBuf>) -> Result<()> {
+        self.record.belongings.groups.extend(folders);
         self.write()
     }
 
@@ -131,6 +143,11 @@ impl CleanupRecord {
         semaphores.extend(semaphores::of(&found, &self.shared_memory));
         let removed = self.record.belongings.kill()?;
         semaphores::remove(&semaphores);
+        let groups = &self.record.belongings.groups;
+        server_group::remove(groups).with_context(|| {
+            let folders: Vec<_> = groups.iter().map(|it| it.display().to_string()).collect();
+            format!("removing the server's control groups `{}`", folders.join("`, `"))
+        })?;
         if let Some(directory) = &self.record.belongings.directory {
             ignore_absent(fs::remove_dir_all(directory)).with_context(|| {
                 format!("removing the server's directory `{}`", directory.display())
@@ -163,7 +180,8 @@ fn ignore_absent(result: std::io::Result<()>) -> std::io::Result<()> {
 /// cleanup record, so also for a run of another checkout.
 pub(crate) fn has_processes(run: &RunDir) -> Result<bool> {
     let directory = Some(run.instance());
-    Ok(!Belongings { run: run.id(), directory, known: Vec::new() }.find()?.is_empty())
+    let belongings = Belongings { run: run.id(), directory, known: Vec::new(), groups: Vec::new() };
+    Ok(!belongings.find()?.is_empty())
 }
 
 /// Cleans up after runs that were killed, and with `kept_too` removes servers that were kept
@@ -227,7 +245,12 @@ mod tests {
                 owner: None,
                 kept: false,
                 is_users: false,
-                belongings: Belongings { run: RunId::generate(), directory: None, known },
+                belongings: Belongings {
+                    run: RunId::generate(),
+                    directory: None,
+                    known,
+                    groups: Vec::new(),
+                },
                 semaphores: BTreeSet::new(),
             },
             shared_memory: folder.to_owned(),

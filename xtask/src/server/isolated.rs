@@ -22,6 +22,7 @@ use super::cleanup_record::CleanupRecord;
 use super::launch::{self, Cancellation, CommandEnvironment};
 use super::metrics::MetricsSetup;
 use super::ports::{self, PortPair};
+use super::sizing::{self, StatedSize};
 use super::{Addresses, Context, Kind, ServerSession, StopOutcome, api_servers, facts, provision};
 
 /// Maximum number of starts, each with other ports: another process may take a port between
@@ -40,6 +41,8 @@ pub(super) struct IsolatedServer {
     metrics_port: Option<u16>,
     root: Option<ProcessIdentity>,
     command_env: CommandEnvironment,
+    /// Stated size of the server, and its control group; `None` without one.
+    pub(super) stated_size: Option<StatedSize>,
     log: PathBuf,
     cleanup: CleanupRecord,
     ended: bool,
@@ -69,7 +72,8 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
     ));
     let url = server.url()?;
     // The cleanup record exists: from here on, dropping the guard removes the server.
-    let health = server.start(context, deploy, &url, &step)?;
+    let started = server.start(context, deploy, &url, &step);
+    let health = started.map_err(|error| sizing::with_kills(server.stated_size.as_ref(), error))?;
     let root = api_servers::main_process(ports.api)?
         .context("finding the main process of the server, which responds")?;
     server.root = Some(root);
@@ -85,7 +89,7 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
         metrics: server.metrics_url()?,
         addresses: Some(Addresses { root, api_port: ports.api, queue_port: ports.queue }),
         client,
-        kind: Kind::Isolated(server),
+        kind: Kind::Isolated(Box::new(server)),
     })
 }
 
@@ -109,6 +113,8 @@ impl IsolatedServer {
             unset: Vec::new(),
             requested: server_env::with_values(&context.plan.server_env),
             directory: home.clone(),
+            // Only the start of the server enters its group.
+            group: None,
             set: vec![
                 ("HOME".to_owned(), text(&home)),
                 // A start with metrics on removes `$TMPDIR/metrics`, whichever server uses it.
@@ -120,9 +126,10 @@ impl IsolatedServer {
             .into_iter()
             .chain(metrics.iter().flat_map(MetricsSetup::variables))
             .chain(provision::variables(context))
+            .chain(sizing::variables(context.plan))
             .collect(),
         };
-        let server = Self {
+        let mut server = Self {
             run: context.run.clone(),
             sky: context.sky.sky.clone(),
             can_stop: context.sky.facts.selects_port,
@@ -130,12 +137,18 @@ impl IsolatedServer {
             metrics_port: metrics.map(|metrics| metrics.port),
             root: None,
             command_env,
+            stated_size: None,
             log: home.join(".sky/api_server/server.log"),
             cleanup,
             ended: false,
         };
         // After the cleanup record and the guard, since this copies credentials.
         provision::home(context, &home)?;
+        server.stated_size = StatedSize::begin(context, &mut server.cleanup)?;
+        if let Some(stated) = &server.stated_size {
+            stated.announce(context);
+            stated.write(&server.run, None)?;
+        }
         Ok(server)
     }
 
@@ -147,12 +160,14 @@ impl IsolatedServer {
         step: &Step,
     ) -> Result<skyload::api::Health> {
         let port = self.ports.api.to_string();
+        let group = self.stated_size.as_ref().and_then(StatedSize::group);
+        let inside = self.command_env.inside(group);
         if self.can_stop && !deploy && self.metrics_port.is_none() {
             let cancellation = Cancellation::OnInterrupt(context.signals);
             launch::run_sky(&self.sky, &["api", "stop"], &self.command_env, cancellation)?;
             step.update("sky api start");
             let start = ["api", "start", "--port", &port];
-            let started = launch::run_sky(&self.sky, &start, &self.command_env, cancellation);
+            let started = launch::run_sky(&self.sky, &start, &inside, cancellation);
             launch::accept_slow_start(started, self.ports.api, &self.log)?;
             let died = launch::exit_check(self.ports.api);
             return launch::wait_until_ready(url, &self.log, context, step, died);
@@ -168,7 +183,7 @@ impl IsolatedServer {
             args.push("--deploy".to_owned());
         }
         args.extend(self.metrics_port.map(|port| format!("--metrics-port={port}")));
-        let mut child = launch::spawn_module(python, &args, &self.log, &self.command_env)?;
+        let mut child = launch::spawn_module(python, &args, &self.log, &inside)?;
         if let Some(identity) = ProcessIdentity::of(child.id()) {
             self.cleanup.add([identity])?;
         }
@@ -193,6 +208,7 @@ impl IsolatedServer {
             matches!(name, "TMPDIR" | env::NO_USAGE | env::SERVER_OF_RUN)
                 // A client would write its own counts into the server's files.
                 || MetricsSetup::NAMES.contains(&name)
+                || sizing::NAMES.contains(&name)
                 || for_infra.iter().any(|(variable, _)| variable == name)
         };
         let set = self.command_env.set.iter();

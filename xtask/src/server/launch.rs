@@ -13,6 +13,7 @@ use host::progress::Step;
 use host::signals::{Interrupted, Signals};
 use skyload::api::Health;
 use skyload::env;
+use skyload::limits::ServerGroup;
 use skyload::poll;
 use skyload::record::environment::WorkerCounts;
 use url::Url;
@@ -68,9 +69,24 @@ pub(super) struct CommandEnvironment {
     pub(super) set: Vec<(String, String)>,
     /// Working directory. Never the user's, since Python looks for packages there.
     pub(super) directory: PathBuf,
+    /// Control group that commands enter; `None` for commands outside of any.
+    pub(super) group: Option<ServerGroup>,
 }
 
 impl CommandEnvironment {
+    /// Environment of commands that enter a control group.
+    pub(super) fn inside(&self, group: Option<&ServerGroup>) -> Self {
+        Self { group: group.cloned(), ..self.clone() }
+    }
+
+    /// Command that runs `program` in this environment.
+    fn command(&self, program: &Path) -> Command {
+        match &self.group {
+            Some(group) => group.command(program),
+            None => Command::new(program),
+        }
+    }
+
     fn apply(&self, command: &mut Command) {
         if let Some(inherited) = &self.inherited {
             inherited.apply(command);
@@ -95,7 +111,7 @@ pub(super) fn run_sky(
     cancellation: Cancellation<'_>,
 ) -> Result<()> {
     let timeout = timeout()?;
-    let mut command = Command::new(program);
+    let mut command = command_env.command(program);
     command.args(args);
     command_env.apply(&mut command);
     let args = args.join(" ");
@@ -178,7 +194,7 @@ pub(super) fn spawn_module(
         fs::create_dir_all(folder).context("creating the directory of the server's log")?;
     }
     let log = fs::File::create(log).context("creating the server's log")?;
-    let mut command = Command::new(python);
+    let mut command = command_env.command(python);
     command
         .args(["-m", "sky.server.server"])
         .args(args)

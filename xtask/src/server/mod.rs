@@ -17,6 +17,7 @@ mod processes;
 mod provision;
 mod remote;
 mod semaphores;
+mod sizing;
 mod ssh_sockets;
 mod system;
 
@@ -41,6 +42,7 @@ pub(crate) use cleanup_record::{clean_up_after_dead_runs, has_processes};
 pub(crate) use health::runtime;
 pub(crate) use launch::timeout_usage_error;
 pub(crate) use ports::DEFAULT_API_PORT;
+pub(crate) use sizing::{StatedSize, why_without_cpus};
 
 use crate::sky::SkyInstallation;
 use facts::Facts;
@@ -97,8 +99,8 @@ pub(crate) struct ServerSession {
 }
 
 enum Kind {
-    Isolated(IsolatedServer),
-    System(SystemServer),
+    Isolated(Box<IsolatedServer>),
+    System(Box<SystemServer>),
     Remote,
 }
 
@@ -125,6 +127,14 @@ impl ServerSession {
             ServerTarget::Isolated { deploy } => isolated::begin(context, *deploy),
             ServerTarget::System => system::begin(context),
             ServerTarget::Remote(url) => remote::begin(context, url),
+        }
+    }
+
+    /// Stated size of the server; `None` for a server of its machine's size.
+    pub(crate) fn stated_size(&self) -> Option<&StatedSize> {
+        match &self.kind {
+            Kind::Isolated(server) => server.stated_size.as_ref(),
+            Kind::System(_) | Kind::Remote => None,
         }
     }
 

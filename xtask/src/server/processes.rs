@@ -2,8 +2,8 @@
 //!
 //! Never by name alone, since other API servers may run on this machine. A process belongs
 //! to the server if it descends from the server's main process, has the run's marker in its
-//! environment, writes its output below the server's directory, or shares an ssh connection of
-//! the run's users. The last two find processes whose titles overwrote their environment:
+//! environment, is in the server's control group, writes its output below the server's directory, or
+//! shares an ssh connection of the run's users. The last two find processes whose titles overwrote their environment:
 //! orphaned executors, and ssh.
 
 use std::ffi::{OsStr, OsString};
@@ -15,6 +15,7 @@ use host::process::scan::{self, Found, Seen};
 use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
+use skyload::limits::server_group;
 use skyload::poll;
 use skyload::server_command;
 
@@ -30,6 +31,9 @@ pub(super) struct Belongings {
     pub(super) directory: Option<PathBuf>,
     /// Processes that are known to be the server's; their descendants are too.
     pub(super) known: Vec<ProcessIdentity>,
+    /// Control groups that hold this server's processes and no others.
+    #[serde(default)]
+    pub(super) groups: Vec<PathBuf>,
 }
 
 /// Process that belongs to a server.
@@ -69,7 +73,9 @@ impl Belongings {
         let markers = [env::SERVER_OF_RUN, env::CLIENT_OF_RUN]
             .map(|name| OsString::from(format!("{name}={}", self.run)));
         let sockets = ssh_sockets::prefix(&self.run);
+        let groups = self.groups.clone();
         move |seen| {
+            let held = || !groups.is_empty() && server_group::pids_in(&groups).contains(&seen.pid);
             let marked = || seen.variables().iter().any(|pair| markers.contains(pair));
             let writes =
                 || self.directory.as_deref().is_some_and(|home| writes_into(seen.pid, home));
@@ -81,7 +87,7 @@ impl Belongings {
                     word.starts_with("ssh: ") && word.contains(&sockets)
                 })
             };
-            marked() || writes() || shares()
+            marked() || writes() || shares() || held()
         }
     }
 }

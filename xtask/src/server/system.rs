@@ -97,7 +97,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
             without: vec![env::ENDPOINT.to_owned()],
             inherits: Inherited::All,
         },
-        kind: Kind::System(server),
+        kind: Kind::System(Box::new(server)),
     })
 }
 
@@ -115,6 +115,7 @@ fn shell_environment() -> CommandEnvironment {
         requested: Vec::new(),
         set: proxies::exceptions_of_shell(),
         directory: PathBuf::from("/"),
+        group: None,
     }
 }
 

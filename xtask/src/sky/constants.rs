@@ -42,6 +42,12 @@ pub(crate) struct SkyFacts {
     pub(crate) consolidates: bool,
     /// Versions of Python and of the installed packages; `None` of a stand-in.
     pub(crate) packages: Option<Packages>,
+    /// Whether the server sizes its workers by `SKYPILOT_POD_CPU_CORE_LIMIT` and
+    /// `SKYPILOT_POD_MEMORY_GB_LIMIT`.
+    pub(crate) reads_size: bool,
+    /// Whether the server takes the sizes of its pools from `SKYPILOT_SERVER_LONG_WORKERS` and
+    /// `SKYPILOT_SERVER_SHORT_WORKERS`. False for 0.14.1 and older.
+    pub(crate) pins_workers: bool,
     /// Python of the server's module, told by a stand-in. The Python of a real SkyPilot is in
     /// [`SkyInstallation`](super::SkyInstallation).
     pub(crate) python: Option<PathBuf>,
@@ -73,6 +79,12 @@ pub(super) struct ProbeOutput {
     /// Absent from stand-ins.
     #[serde(default)]
     packages: Option<Packages>,
+    /// Absent from stand-ins, which take any size.
+    #[serde(default = "yes")]
+    reads_size: bool,
+    /// Absent from stand-ins, which take any number of workers.
+    #[serde(default = "yes")]
+    pins_workers: bool,
     /// Only of stand-ins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     python: Option<PathBuf>,
@@ -162,6 +174,8 @@ impl ProbeOutput {
             selects_port: self.selects_port,
             consolidates: self.consolidates,
             packages: self.packages,
+            reads_size: self.reads_size,
+            pins_workers: self.pins_workers,
             python: self.python,
         }
     }

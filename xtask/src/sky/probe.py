@@ -19,6 +19,13 @@ CONSTANT = re.compile(r'_?((?:LONG|SHORT|SERVER)_WORKER_MEM_GB)$')
 COMMAND_FILES = ('client/cli/command.py', 'client/cli.py', 'cli.py')
 # The source composes the name from two parts, so only its end can be searched for.
 PORT_VARIABLE = 'API_SERVER_LOCAL_PORT'
+# Variables by which the server sizes its workers, and those that set its pools.
+SIZE_VARIABLES = ('SKYPILOT_POD_CPU_CORE_LIMIT', 'SKYPILOT_POD_MEMORY_GB_LIMIT')
+# The source may compose the names: f'{SKYPILOT_SERVER_ENV_VAR_PREFIX}LONG_WORKERS'.
+POOL_VARIABLES = tuple(
+    re.compile(r'(?:SKYPILOT_SERVER_|PREFIX\})' + pool + r'_WORKERS\b')
+    for pool in ('LONG', 'SHORT'))
+POOL_FILES = ('server/config.py', 'server/constants.py', 'skylet/constants.py')
 PORT_VARIABLE_FILES = ('skylet/constants.py', 'server/common.py')
 
 
@@ -126,6 +133,18 @@ def packages():
     }
 
 
+def reads_size(package):
+    """Whether the server takes CPUs and memory from variables."""
+    text = read(package, 'utils/common_utils.py') or ''
+    return all(variable in text for variable in SIZE_VARIABLES)
+
+
+def pins_workers(package):
+    """Whether the server takes the sizes of its pools from variables."""
+    text = ''.join(read(package, name) or '' for name in POOL_FILES)
+    return all(variable.search(text) for variable in POOL_VARIABLES)
+
+
 def main():
     package = find_package()
     init = dict(assignments(read(package, '__init__.py') or ''))
@@ -144,6 +163,8 @@ def main():
             'selects_port': selects_port(package),
             'consolidates': consolidates(package),
             'packages': packages(),
+            'reads_size': reads_size(package),
+            'pins_workers': pins_workers(package),
         }))
 
 

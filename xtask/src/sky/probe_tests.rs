@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use rstest::rstest;
 use skyload::units::ByteSize;
 use skyload::units::gib;
 use xshell::Shell;
@@ -57,6 +58,31 @@ fn version_0_9_3_has_its_constants_in_the_config() {
     assert_eq!(facts.constants.short, Some(ByteSize::mib(256)));
     assert!(facts.source.contains("server/config.py: _LONG_WORKER_MEM_GB"), "{}", facts.source);
     assert!(!facts.consolidates);
+}
+
+#[rstest]
+#[case::of_0_14_1(
+    "_MIN_LONG_WORKERS = 1\n_CPU_MULTIPLIER_FOR_LONG_WORKERS = 2\nSHORT_WORKERS = 3\n",
+    false
+)]
+#[case::by_their_names(
+    "A = 'SKYPILOT_SERVER_LONG_WORKERS'\nB = 'SKYPILOT_SERVER_SHORT_WORKERS'\n",
+    true
+)]
+#[case::composed(
+    "A = f'{SKYPILOT_SERVER_ENV_VAR_PREFIX}LONG_WORKERS'\n\
+     B = f'{constants.SKYPILOT_SERVER_ENV_VAR_PREFIX}SHORT_WORKERS'\n",
+    true
+)]
+#[case::one_of_two("A = 'SKYPILOT_SERVER_LONG_WORKERS'\n", false)]
+fn variables_for_pools_are_found_in_the_source(#[case] config: &str, #[case] pins: bool) {
+    let sizes = "os.getenv('SKYPILOT_POD_CPU_CORE_LIMIT')\n\
+                 os.getenv('SKYPILOT_POD_MEMORY_GB_LIMIT')\n";
+    let sources = [("__init__.py", INIT), ("server/config.py", config)];
+    let without = probe(&sources).unwrap();
+    assert_eq!((without.pins_workers, without.reads_size), (pins, false));
+    let with = probe(&[&sources[..], &[("utils/common_utils.py", sizes)]].concat()).unwrap();
+    assert!(with.reads_size);
 }
 
 #[test]

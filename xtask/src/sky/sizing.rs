@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use host::environment::{Environment, For};
 use serde::{Deserialize, Serialize};
 use skyload::env;
-use skyload::recommend::{Constant, Effects, MachineEffect, MachineSize, Mode, Workers};
+use skyload::machine_size::MachineSize;
+use skyload::recommend::{Constant, Effects, MachineEffect, Mode, Workers};
 use skyload::units::{ByteSize, as_gib};
 use xshell::{Shell, cmd};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use skyload::recommend::{Constant, Effects, MachineEffect, MachineSize, Mode};
+use skyload::machine_size::MachineSize;
+use skyload::recommend::{Constant, Effects, MachineEffect, Mode};
 use skyload::units::{ByteSize, gib};
 use tempfile::TempDir;
 

@@ -19,7 +19,7 @@ const FILE: &str = "skyload-ready.json";
 
 /// Format of the stamp. Raise it when the meaning of the stamp or of the probe's output changes,
 /// or the set of installed packages.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// Contents of an environment. Includes the probe's output, so that later runs need not start a
 /// Python to get it.

@@ -143,9 +143,8 @@ fn a_version_without_a_usable_run_decides_nothing() -> anyhow::Result<()> {
 #[test]
 fn mistakes_in_a_comparison_are_reported_together() -> anyhow::Result<()> {
     let site = site()?;
-    let refused = site
-        .xtask(["ab", "0.14.1", "nonsense", "--sky", "0.13.0", "--keep-server"])
-        .run()?;
+    let refused =
+        site.xtask(["ab", "0.14.1", "nonsense", "--sky", "0.13.0", "--keep-server"]).run()?;
     refused
         .assert()
         .code(2)

@@ -35,6 +35,7 @@ mod server_metrics;
 mod server_profiles;
 mod shapes;
 mod shell_environment;
+mod sizes;
 mod slow_servers;
 mod sources;
 mod support;

@@ -142,6 +142,6 @@ fn constants(settings: &Settings) -> anyhow::Result<Value> {
     };
     Ok(json!({
         "version": VERSION, "commit": COMMIT, "constants": constants, "source": "fake",
-        "python": settings.python,
+        "python": settings.python, "pins_workers": settings.pins_workers,
     }))
 }

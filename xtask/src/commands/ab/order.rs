@@ -92,7 +92,9 @@ impl Order {
             let read = Inputs::read(request, workspace)?;
             match read.check() {
                 Ok(plan) => plans.push(plan),
-                Err(UsageErrors(errors)) => mistakes.extend(errors.iter().map(|it| named(it, role))),
+                Err(UsageErrors(errors)) => {
+                    mistakes.extend(errors.iter().map(|it| named(it, role)))
+                }
             }
             inputs.push(read);
         }

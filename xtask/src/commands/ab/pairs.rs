@@ -147,7 +147,7 @@ impl Ab {
     /// Message of a comparison without a usable run at a place.
     fn why_stuck(&self, place: Place) -> String {
         let attempts = self.record.done.iter().filter(|run| run.place == place);
-        let last = attempts.clone().last().and_then(|run| run.unusable.as_deref());
+        let last = attempts.clone().next_back().and_then(|run| run.unusable.as_deref());
         format!(
             "The comparison ends: no usable run of the {} in {} attempts; the last one: {}",
             place.role.name(),
@@ -185,8 +185,9 @@ impl Ab {
 
     /// Compares the complete pairs so far, and writes the comparison.
     fn compare(&self, coordinator: Coordinator<'_>) -> Result<Comparison> {
-        let paths = complete_pairs(&self.record.done)
-            .map(|runs| Vec::from_iter(runs.into_iter().map(|run| self.record.runs.join(run.as_str()))));
+        let paths = complete_pairs(&self.record.done).map(|runs| {
+            Vec::from_iter(runs.into_iter().map(|run| self.record.runs.join(run.as_str())))
+        });
         let looks = Looks::AfterEachPair { most: self.record.pairs as usize };
         let settings = Settings::of(&self.config.compare, looks);
         let sides = Sides::read(coordinator.workspace, [&paths[0], &paths[1]])?;

@@ -104,10 +104,7 @@ pub(super) fn of_resumed(
 
 /// Installs the version with the older dependencies again, with those of the other's date, so that
 /// a difference is SkyPilot's.
-fn align_dependencies<'a>(
-    base: &mut Prepared<'a>,
-    candidate: &mut Prepared<'a>,
-) -> Result<()> {
+fn align_dependencies<'a>(base: &mut Prepared<'a>, candidate: &mut Prepared<'a>) -> Result<()> {
     let dates = [&*base, &*candidate].map(|one| one.sky.resolved_as_of.clone());
     let [Some(of_base), Some(of_candidate)] = dates else { return Ok(()) };
     let newer = of_base.clone().max(of_candidate.clone());

@@ -11,6 +11,7 @@ mod credentials;
 mod events;
 mod infra;
 mod inputs;
+mod kills;
 mod monitor;
 mod paths;
 mod phases;
@@ -23,6 +24,7 @@ mod scenarios;
 mod scraper;
 mod settle;
 mod single_run;
+mod sizes;
 
 use anyhow::Result;
 use host::progress::Progress;

@@ -11,6 +11,7 @@ use skyload::record::RunDir;
 use skyload::record::events::{Event, StopReason};
 
 use super::events::Events;
+use super::kills::KillWatch;
 use crate::profiler::ProfilerProcess;
 use crate::server::{ServerSession, ServerState};
 
@@ -30,6 +31,8 @@ pub(super) struct Monitor<'a> {
     stopped: Option<StopReason>,
     next_server_check: Instant,
     server_lost: bool,
+    /// Processes that the kernel kills at the server's size.
+    pub(super) kills: KillWatch<'a>,
 }
 
 impl<'a> Monitor<'a> {
@@ -39,6 +42,7 @@ impl<'a> Monitor<'a> {
         profiler: Option<ProfilerProcess>,
         events: Events,
         directory: &'a RunDir,
+        kills: KillWatch<'a>,
     ) -> Self {
         Self {
             signals,
@@ -49,6 +53,7 @@ impl<'a> Monitor<'a> {
             stopped: None,
             next_server_check: Instant::now(),
             server_lost: false,
+            kills,
         }
     }
 
@@ -64,6 +69,7 @@ impl<'a> Monitor<'a> {
 
     /// Checks for a reason to end early. Once found, the reason stays and is logged once.
     pub(super) fn stop_reason(&mut self) -> Result<Option<StopReason>> {
+        self.kills.poll(&mut self.events)?;
         if self.stopped.is_none()
             && let Some(reason) = self.find_reason()?
         {

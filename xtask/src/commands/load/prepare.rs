@@ -22,6 +22,7 @@ use skyload::units::{ByteSize, as_gib, counted, in_minutes};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 
 use super::repeat::RunSet;
+use super::sizes;
 use crate::commands::runs;
 use crate::server::{Addresses, Context, ServerSession};
 use crate::sky::Extras;
@@ -67,6 +68,7 @@ pub(super) fn announce(plan: &LoadPlan, request: &LoadRequest, progress: Progres
         counts.into_iter().flatten().collect::<Vec<_>>().join(", "),
         if progress.is_verbose() { "" } else { " (list with -v)" }
     ));
+    sizes::announce(plan, progress);
     announce_shapes(plan, progress);
     match (&plan.infrastructure, &plan.without_infrastructure) {
         (Infrastructure::None, Some(reason)) if plan.script.is_none() => {
@@ -258,7 +260,12 @@ pub(super) fn run_dir(
 }
 
 /// Options for the profiler of a run's server.
-pub(super) fn profiler(run: &RunDir, plan: &LoadPlan, addresses: Addresses) -> ProfilerOptions {
+pub(super) fn profiler(
+    run: &RunDir,
+    plan: &LoadPlan,
+    server: &ServerSession,
+    addresses: Addresses,
+) -> ProfilerOptions {
     let marker = Marker { name: env::SERVER_OF_RUN.to_owned(), value: run.id().to_string() };
     ProfilerOptions {
         interval: plan.profiler_interval,
@@ -267,6 +274,7 @@ pub(super) fn profiler(run: &RunDir, plan: &LoadPlan, addresses: Addresses) -> P
         api_port: Some(addresses.api_port),
         queue_port: Some(addresses.queue_port),
         memory_floor: Some(plan.memory_floor),
+        is_held_to_size: server.stated_size().is_some_and(|stated| stated.group().is_some()),
         upstream_figures: plan.upstream_figures,
         ..ProfilerOptions::new(addresses.root, run.samples(), run.processes())
     }

@@ -12,9 +12,11 @@ use skyload::record::request::LoadRequest;
 use super::credentials;
 use super::inputs::Inputs;
 use super::prepare;
+use super::sizes;
 use crate::nextest::Tests;
 use crate::server;
-use crate::sky::{SkyEnvironment, SkyInstallation, speed};
+use crate::sky::speed::{self, Measured};
+use crate::sky::{SkyEnvironment, SkyInstallation};
 use crate::tools;
 
 /// Process that coordinates runs, one after the other.
@@ -51,7 +53,7 @@ pub(crate) struct Prepared<'a> {
     pub(crate) request: LoadRequest,
     pub(crate) plan: LoadPlan,
     pub(crate) sky: SkyInstallation,
-    /// CPUs and memory of this machine as this SkyPilot counts them.
+    /// CPUs and memory as this SkyPilot counts them: this machine's, or the stated size.
     pub(crate) counted: Option<CountedMachine>,
     /// Credentials that clients send to the server.
     pub(crate) credentials: Credentials,
@@ -68,13 +70,14 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self> {
         let Coordinator { workspace, signals, progress } = coordinator;
         let sky = SkyInstallation::prepare_for(plan, &workspace.state, &progress)?;
+        sizes::check(plan, &sky.facts)?;
         signals.check()?;
         let obstacles = loopback::obstacles_of(&sky.for_nodes(), plan.infrastructure.locals());
         let environment = SkyEnvironment::of_server(&plan.server);
         let measured = speed::measure(&sky, environment, signals, progress)?;
         let inputs = inputs.with_sky(obstacles, measured.map(|measured| measured.speed))?;
         let plan = inputs.plan()?;
-        let counted = measured.and_then(|measured| measured.counted);
+        let counted = counted(&plan, measured);
         Ok(Self { coordinator, request: inputs.request, plan, sky, counted, credentials })
     }
 
@@ -88,10 +91,11 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self> {
         let Coordinator { workspace, signals, progress } = coordinator;
         let sky = SkyInstallation::prepare_for(&plan, &workspace.state, &progress)?;
+        sizes::check(&plan, &sky.facts)?;
         signals.check()?;
         let environment = SkyEnvironment::of_server(&plan.server);
         let measured = speed::measure(&sky, environment, signals, progress)?;
-        let counted = measured.and_then(|measured| measured.counted);
+        let counted = counted(&plan, measured);
         Ok(Self { coordinator, request, plan, sky, counted, credentials })
     }
 
@@ -106,4 +110,10 @@ impl<'a> Prepared<'a> {
     pub(crate) fn announce(&self) {
         prepare::announce(&self.plan, &self.request, self.coordinator.progress);
     }
+}
+
+/// CPUs and memory as SkyPilot counts them. In a server of a stated size, it counts that size.
+fn counted(plan: &LoadPlan, measured: Option<Measured>) -> Option<CountedMachine> {
+    let of_machine = measured.and_then(|measured| measured.counted);
+    plan.size.map(CountedMachine::from).or(of_machine)
 }

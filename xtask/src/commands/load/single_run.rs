@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use host::progress::Progress;
 use skyload::analysis::{Report, Verdict};
-use skyload::limits::MemoryGroups;
+use skyload::limits::{MemoryGroups, ServerGroup};
 use skyload::record::events::{Event, StopReason};
 use skyload::record::{RunDir, write_json};
 use skyload::render::series::SeriesFormat;
@@ -14,6 +14,7 @@ use super::active::ActiveRun;
 use super::credentials;
 use super::events::Events;
 use super::infra::Infra;
+use super::kills::KillWatch;
 use super::monitor::Monitor;
 use super::prepare;
 use super::prepared::{Coordinator, Prepared};
@@ -23,7 +24,7 @@ use super::{phases, remote};
 use crate::commands::report;
 use crate::nextest::Tests;
 use crate::profiler::ProfilerProcess;
-use crate::server::{self, ServerSession, StopOutcome};
+use crate::server::{self, ServerSession, StatedSize, StopOutcome};
 
 /// Run that has ended, with its report.
 pub(crate) struct SingleRun {
@@ -72,6 +73,7 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
     let (plan, run, progress) = (context.plan, context.run, context.progress);
     let mut events = Events::open(run)?;
     events.note(Event::Began)?;
+    let began = events.now();
     let groups = MemoryGroups::here();
     // The kernel counts since the creation of the control group, not of the run.
     let kills_before = groups.oom_kills();
@@ -83,7 +85,7 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
     infra.check(context)?;
     let profiler = server
         .addresses
-        .map(|addresses| ProfilerProcess::spawn(&prepare::profiler(run, plan, addresses)))
+        .map(|addresses| ProfilerProcess::spawn(&prepare::profiler(run, plan, &server, addresses)))
         .transpose()?;
     let scraper = match (&server.metrics, &plan.server_metrics) {
         (Some(url), Some(metrics)) => {
@@ -92,6 +94,8 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
         }
         _ => None,
     };
+    let group = server.stated_size().and_then(StatedSize::group);
+    let kills = KillWatch::new(group, began);
     let mut active = ActiveRun {
         plan,
         directory: run,
@@ -100,18 +104,23 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
         progress,
         nodes_persist: infra.persists(),
         scraper,
-        monitor: Monitor::new(context.signals, &server, profiler, events, run),
+        monitor: Monitor::new(context.signals, &server, profiler, events, run, kills),
     };
     // No `?` before the end: measurements until an error are still reported.
     let measured = phases::run(&mut active);
     let stopped = active.monitor.stopped();
     finish_scraper(active.scraper, stopped, context);
-    let Monitor { profiler, mut events, .. } = active.monitor;
+    let Monitor { profiler, mut events, kills, .. } = active.monitor;
     let profiled = match plan.is_remote() {
         true => remote::fetch_profile(context, stopped, &mut events),
         false => profiler.map_or(Ok(()), ProfilerProcess::finish),
     };
-    if let Some(processes) = new_oom_kills(&groups, kills_before) {
+    let at_size = kills.finish(&mut events)?;
+    if let Some(stated) = server.stated_size() {
+        // Before the stop, which removes the group.
+        stated.write(run, group.map(ServerGroup::figures))?;
+    }
+    if let Some(processes) = new_oom_kills(&groups, kills_before, at_size) {
         events.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
     }
     // A Ctrl-C so far has ended the load. Another one from here on shortens the stop.
@@ -166,9 +175,11 @@ fn finish_scraper(
 }
 
 /// Number of processes in the run's control group that the kernel killed for lack of memory since
-/// there were `before`; `None` if there are none, or if the kernel does not count them.
-fn new_oom_kills(groups: &MemoryGroups, before: Option<u64>) -> Option<u64> {
-    groups.oom_kills()?.checked_sub(before?).filter(|processes| *processes > 0)
+/// there were `before`, without those at the server's size; `None` if there are none, or if the
+/// kernel does not count them.
+fn new_oom_kills(groups: &MemoryGroups, before: Option<u64>, at_size: u64) -> Option<u64> {
+    let processes = groups.oom_kills()?.checked_sub(before?)?.checked_sub(at_size)?;
+    Some(processes).filter(|processes| *processes > 0)
 }
 
 /// Runs the gate and shows its lines. The inner result is an error if the gate and the verdict,

@@ -1,0 +1,74 @@
+//! Findings on the stated size of the server: processes that the kernel killed at it, and a server
+//! that was not held to it.
+
+use std::collections::BTreeMap;
+
+use super::{Case, Findings, Severity};
+use crate::analysis::ServerSize;
+use crate::class::ProcessClass;
+use crate::limits::CpuLimit;
+use crate::record::HeldTo;
+use crate::units::counted;
+
+/// Maximum number of pids that a finding names.
+const MAX_PIDS: usize = 5;
+
+impl Findings {
+    pub(super) fn of_server_size(&mut self, case: &Case<'_>) {
+        let Some(server_size) = case.server_size else { return };
+        let size = server_size.size;
+        if server_size.kills > 0 {
+            self.add(
+                Severity::OverBudget,
+                format!(
+                    "the kernel killed {} at the server's size of {} GiB{}; use a larger --size, or \
+                     fewer users (-n)",
+                    processes(server_size.kills),
+                    size.gibibytes(),
+                    killed(server_size)
+                ),
+            );
+        }
+        match &server_size.group {
+            HeldTo::Nothing(reason) => self.add(
+                Severity::Note,
+                format!("server sized as {size}, and not held to it: {reason}"),
+            ),
+            HeldTo::Group { cpus: CpuLimit::None(reason), .. } => self.add(
+                Severity::Note,
+                format!("server not held to its {}: {reason}", counted(size.cpus, "CPU")),
+            ),
+            HeldTo::Group { .. } => {}
+        }
+    }
+}
+
+/// Number of processes as text.
+pub(super) fn processes(count: u64) -> String {
+    match count {
+        1 => "1 process".to_owned(),
+        count => format!("{count} processes"),
+    }
+}
+
+/// Clause with the classes and pids of killed processes, as far as they are known.
+fn killed(size: &ServerSize) -> String {
+    if size.killed.is_empty() {
+        return "; only exit records, which need root, tell which".to_owned();
+    }
+    let mut classes: BTreeMap<ProcessClass, u64> = BTreeMap::new();
+    for process in &size.killed {
+        *classes.entry(process.class).or_default() += 1;
+    }
+    let classes: Vec<String> =
+        classes.iter().map(|(class, count)| format!("{count}x {class}")).collect();
+    let pids: Vec<String> =
+        size.killed.iter().take(MAX_PIDS).map(|process| process.pid.to_string()).collect();
+    let more = if size.killed.len() > MAX_PIDS { ", .." } else { "" };
+    // Another process may have ended by SIGKILL at the same moment.
+    let among = match u64::try_from(size.killed.len()).is_ok_and(|found| found > size.kills) {
+        true => "among ",
+        false => "",
+    };
+    format!(": {among}{} (pid {}{more})", classes.join(", "), pids.join(", "))
+}

@@ -1,0 +1,208 @@
+//! Stated size of the server in findings, verdicts and reports.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use skyload::analysis::{ChartData, Evidence, Report, Severity, Verdict};
+use skyload::class::ProcessClass;
+use skyload::limits::{CpuLimit, GroupFigures};
+use skyload::machine_size::MachineSize;
+use skyload::record::events::Event;
+use skyload::record::outcome::Failure;
+use skyload::record::request::LoadRequest;
+use skyload::record::{HeldTo, SizeRecord, Version};
+use skyload::render::text::{self, Detail};
+use skyload::render::{html, markdown};
+use skyload::scenario::ScenarioId::ApiStatus;
+use skyload::units::ByteSize;
+
+use super::changes::Change;
+use super::evidence::{at, four_users, good_run};
+
+const SIZE: MachineSize = MachineSize { cpus: 2, memory: ByteSize::gib(4) };
+
+/// Good run on a server that was held to 2 CPUs and 4 GiB.
+fn held() -> Evidence {
+    let mut run = good_run(&LoadRequest { size: Some("2x4".to_owned()), ..four_users() });
+    let figures = GroupFigures {
+        peak: Some(ByteSize::gib(3)),
+        oom_kills: Some(0),
+        limit_hits: Some(7),
+        throttled: Some(Duration::from_millis(1_500)),
+        cpu_periods: Some(140),
+        throttled_periods: Some(20),
+        tasks: Some(345),
+    };
+    let folder = "/sys/fs/cgroup/skyload-1".to_owned();
+    let group = HeldTo::Group { folder, cpus: CpuLimit::Cpus(2), figures: Some(figures) };
+    run.server_size = Some(SizeRecord { version: Version, size: SIZE, group });
+    run
+}
+
+/// Lets the kernel kill the two short executors between 4.9 and 5 s.
+fn kill_executors(run: &mut Evidence) {
+    run.happens(5_000, Event::KilledAtSize { processes: 2, since: at(4_900) });
+    for pid in [2, 3] {
+        let record = run.record(pid);
+        (record.exited, record.signal) = (Some(at(5_050)), Some(9));
+    }
+}
+
+/// Lets the kernel kill the main process as well.
+fn kill_server(run: &mut Evidence) {
+    kill_executors(run);
+    let record = run.record(1);
+    (record.exited, record.signal) = (Some(at(5_050)), Some(9));
+    run.happens(5_100, Event::ServerGone);
+}
+
+/// Fails two of four iterations with errors of this type, one with, one without a response.
+fn fail(run: &mut Evidence, error_type: &str, status: Option<u16>) {
+    let segment = &mut run.outcomes.get_mut(&ApiStatus).expect("it is planned").segments[0];
+    (segment.failed, segment.succeeded) = (2, 2);
+    for _ in 0..2 {
+        let failure = Failure {
+            step: "status/get".to_owned(),
+            status,
+            error_type: error_type.to_owned(),
+            message: "it failed".to_owned(),
+        };
+        segment.tally.add(failure, None);
+    }
+}
+
+fn in_text(report: &Report, detail: Detail) -> String {
+    let mut text = Vec::new();
+    text::render(report, detail, None, &mut text).expect("memory is enough");
+    String::from_utf8(text).expect("it is text")
+}
+
+#[test]
+fn a_server_that_fits_passes_with_its_counts_in_all_reports() {
+    let run = held();
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::Pass, "{:#?}", report.findings);
+    let full = in_text(&report, Detail::Full);
+    for line in [
+        "SERVER SIZE\n  size: 2 CPU, 4 GiB; SkyPilot sizes its workers by it\n",
+        "  held: by /sys/fs/cgroup/skyload-1, without swap\n",
+        "  memory: max 3.00 of 4 GiB, page cache included, 7x at the limit\n",
+        "  OOM kills: 0\n",
+        "  CPU: at most 2 CPUs; quota used up in 20 of 140 periods, 1.5 s of waiting\n",
+        "  tasks: max 345 processes and threads\n",
+    ] {
+        assert!(full.contains(line), "{full}");
+    }
+    let compact = in_text(&report, Detail::Compact);
+    let line = "SERVER SIZE: 2 CPU, 4 GiB: max 3.00 of 4 GiB, page cache included, 7x at the \
+                limit, OOM kills 0\n";
+    assert!(compact.contains(line), "{compact}");
+    let (mut page, mut comment) = (Vec::new(), Vec::new());
+    html::render(&report, &ChartData::assemble(&report, &run), &mut page)
+        .expect("memory is enough");
+    markdown::render(&report, &mut comment).expect("memory is enough");
+    assert!(String::from_utf8_lossy(&page).contains("Server size"));
+    assert!(String::from_utf8_lossy(&comment).contains("#### Server size\n\n- size: 2 CPU, 4 GiB"));
+}
+
+#[test]
+fn killed_processes_are_named_and_their_failures_count_under_the_breach() {
+    let mut run = held();
+    kill_executors(&mut run);
+    fail(&mut run, "BrokenProcessPool", Some(500));
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::OverBudget, "{:#?}", report.findings);
+    let messages = report.messages(Severity::OverBudget);
+    assert_eq!(
+        messages,
+        [
+            "the kernel killed 2 processes at the server's size of 4 GiB: 2x short-executor (pid \
+             2, 3); use a larger --size, or fewer users (-n)",
+            "api:status: 2 of 4 iterations failed since the kernel killed server processes at the \
+             server's size",
+        ]
+    );
+    let size = report.server_size.as_ref().expect("it is on record");
+    assert_eq!(size.killed[0].class, ProcessClass::ShortExecutor);
+    let text = in_text(&report, Detail::Compact);
+    assert!(text.contains("NEXT: cargo xtask load --size 2x8 "), "{text}");
+}
+
+#[rstest]
+#[case::another_error("ValueError", Some(500))]
+#[case::a_timeout("timeout", None)]
+#[case::a_connection_of_a_server_that_lives("connection-lost", None)]
+fn other_failures_beside_a_kill_fail_their_scenario(
+    #[case] error_type: &str,
+    #[case] status: Option<u16>,
+) {
+    let mut run = held();
+    kill_executors(&mut run);
+    fail(&mut run, "BrokenProcessPool", Some(500));
+    fail(&mut run, error_type, status);
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::ScenarioFailed, "{:#?}", report.findings);
+    assert_eq!(report.messages(Severity::OverBudget).len(), 1, "{:#?}", report.findings);
+}
+
+#[test]
+fn failures_before_the_first_kill_fail_their_scenario() {
+    let mut run = held();
+    kill_executors(&mut run);
+    fail(&mut run, "BrokenProcessPool", Some(500));
+    run.outcomes.get_mut(&ApiStatus).expect("it is planned").segments[0].ended = at(4_000);
+    assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
+}
+
+#[rstest]
+#[case::with_exit_records(true)]
+#[case::without(false)]
+fn a_killed_server_is_out_of_memory_and_did_not_crash(#[case] has_records: bool) {
+    let mut run = held();
+    kill_server(&mut run);
+    fail(&mut run, "connect-error", None);
+    if !has_records {
+        for pid in 1..=3 {
+            run.record(pid).signal = None;
+        }
+    }
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::OverBudget, "{:#?}", report.findings);
+    let messages = report.messages(Severity::OverBudget).join("\n");
+    let killed = "the kernel killed the server's main process after 5.1 s, out of memory";
+    assert!(messages.contains(killed), "{messages}");
+    let which = if has_records { "1x server" } else { "; only exit records, which need root" };
+    assert!(messages.contains(which), "{messages}");
+    assert!(!report.findings.iter().any(|found| found.message.contains("the server died")));
+}
+
+#[test]
+fn a_server_that_dies_beside_a_kill_of_others_has_crashed() {
+    let mut run = held();
+    kill_executors(&mut run);
+    run.happens(5_100, Event::ServerGone);
+    let report = Report::assemble(&run);
+    let died = report.messages(Severity::Inconclusive).join("\n");
+    assert!(died.contains("the server died after 5.1 s"), "{died}");
+}
+
+#[rstest]
+#[case::nothing(
+    HeldTo::Nothing("no control group granted".to_owned()),
+    "server sized as 2 CPU, 4 GiB, and not held to it: no control group granted",
+)]
+#[case::memory_alone(
+    HeldTo::Group {
+        folder: "/sys/fs/cgroup/x".to_owned(),
+        cpus: CpuLimit::None("this machine has 1".to_owned()),
+        figures: None,
+    },
+    "server not held to its 2 CPUs: this machine has 1",
+)]
+fn what_was_not_held_is_said_and_no_failure(#[case] group: HeldTo, #[case] note: &str) {
+    let mut run = held();
+    run.server_size = Some(SizeRecord { version: Version, size: SIZE, group });
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::Pass);
+    assert!(report.messages(Severity::Note).contains(&note), "{:#?}", report.findings);
+}
