@@ -1,5 +1,6 @@
 //! Import rules: layers of the library, and no import cycles among files.
 
+mod features;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
