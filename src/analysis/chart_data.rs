@@ -1,14 +1,16 @@
 //! Data of the charts in the HTML report, too large for `report.json`.
 
 use super::distributions::{self, Distribution};
-use super::timeline::{self, Timeline};
-use super::{Evidence, Report};
+use super::timeline::{self, TimeSeries, Timeline};
+use super::{Evidence, Report, load_timeline};
 
 /// Time series and latency distributions of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChartData {
     /// Time series of the profile.
     pub timeline: Timeline,
+    /// Time series of the load.
+    pub load: Vec<TimeSeries>,
     /// Latency distributions of iterations and steps.
     pub distributions: Vec<Distribution>,
 }
@@ -18,6 +20,7 @@ impl ChartData {
     pub fn assemble(report: &Report, evidence: &Evidence) -> Self {
         Self {
             timeline: timeline::assemble(evidence),
+            load: load_timeline::assemble(evidence),
             distributions: distributions::assemble(&report.scenarios, evidence),
         }
     }

@@ -13,6 +13,7 @@ mod growth;
 mod judge;
 mod kinds;
 mod limits;
+mod load_timeline;
 mod losses;
 mod memory;
 mod metrics;

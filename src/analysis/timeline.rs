@@ -11,6 +11,7 @@ use super::downsampling::Chunks;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::record::profile::{ClassSample, Sample, SystemSample};
+use crate::scenario::ScenarioKind;
 use crate::units::{ByteSize, as_gib, as_mib};
 
 /// Time series of a profile.
@@ -55,6 +56,8 @@ pub enum Subject {
     Class(ProcessClass),
     /// Machine as a whole.
     Machine,
+    /// Iterations of all scenarios of one kind.
+    Kind(ScenarioKind),
 }
 
 /// Quantity of a chart, with its unit.
@@ -70,19 +73,23 @@ pub enum Quantity {
     Cpu,
     /// Memory in use, in GiB.
     MachineMemory,
+    /// Number of active iterations.
+    InFlight,
+    /// Number of iterations that start in a second.
+    Starts,
 }
 
 impl Quantity {
     /// Number of digits after the decimal point.
     pub const fn digits(self) -> u32 {
         match self {
-            Self::MemorySum | Self::MemoryOfLargest | Self::Cpu => 1,
-            Self::Processes => 0,
+            Self::MemorySum | Self::MemoryOfLargest | Self::Cpu | Self::Starts => 1,
+            Self::Processes | Self::InFlight => 0,
             Self::MachineMemory => 2,
         }
     }
 
-    fn rounded(self, value: f64) -> f64 {
+    pub(super) fn rounded(self, value: f64) -> f64 {
         rounded(value, self.digits())
     }
 }

@@ -8,6 +8,8 @@ mod metrics;
 mod profile;
 mod scenarios;
 
+pub(super) use scenarios::windows;
+
 use std::borrow::Cow;
 
 use serde::Serialize;

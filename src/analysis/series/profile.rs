@@ -20,6 +20,8 @@ pub(super) fn of_chart(series: &TimeSeries) -> impl Iterator<Item = (Timestamp, 
         Quantity::Processes => (Source::Profile, "processes", Unit::Count),
         Quantity::Cpu => (Source::Machine, "cpu", Unit::Percent),
         Quantity::MachineMemory => (Source::Machine, "memory-used", Unit::Gib),
+        Quantity::InFlight => (Source::Scenario, "in-flight", Unit::Count),
+        Quantity::Starts => (Source::Scenario, "starts-per-second", Unit::Count),
     };
     of_lines(series, source, metric, unit)
 }
@@ -42,6 +44,7 @@ fn of_lines<'a>(
             Subject::AllProcesses => ALL_PROCESSES,
             Subject::Class(class) => class.name(),
             Subject::Machine => "machine",
+            Subject::Kind(kind) => kind.name(),
         };
         // A point without a value stands for a sampling gap, or a class without a process.
         let values = series.times.iter().zip(&line.values);

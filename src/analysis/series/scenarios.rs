@@ -40,7 +40,9 @@ pub(super) fn of_outcome(
 
 /// Windows in order of time, those without activity included, each with the number of active
 /// iterations at its end.
-fn windows(activity: &Activity) -> impl Iterator<Item = (ActivityWindow, u64)> {
+pub(in crate::analysis) fn windows(
+    activity: &Activity,
+) -> impl Iterator<Item = (ActivityWindow, u64)> {
     let length = u64::try_from(activity.window.as_micros()).unwrap_or(u64::MAX).max(1);
     let by_start: BTreeMap<u64, &ActivityWindow> =
         activity.windows.iter().map(|window| (window.at.as_micros(), window)).collect();

@@ -1,13 +1,14 @@
-//! Charts over time: memory and processes by class, and the host.
+//! Charts over time: memory and processes by class, the host, and the load.
 
 use super::data::{Axis, Chart, Limit, Series};
 use crate::analysis::{
     ChartData, LimitCheck, Line, Quantity, Report, Subject, TimeSeries, Timeline, rounded,
 };
 use crate::metric::{Amount, Metric, ServerMetric};
+use crate::scenario::ScenarioKind;
 use crate::units::{as_gib, as_mib};
 
-/// Charts over time; none without a profile.
+/// Charts over time: of the profile, if there is one, and of the load.
 pub(super) fn over_time(report: &Report, data: &ChartData, axis: Axis) -> Vec<Chart> {
     let timeline = &data.timeline;
     let chart = |time_series: &TimeSeries| {
@@ -23,7 +24,7 @@ pub(super) fn over_time(report: &Report, data: &ChartData, axis: Axis) -> Vec<Ch
             limits: limits(report, timeline, time_series.quantity),
         }
     };
-    timeline.series.iter().map(chart).collect()
+    timeline.series.iter().chain(&data.load).map(chart).collect()
 }
 
 /// Labels of a chart.
@@ -68,6 +69,18 @@ impl Labels {
                 unit: "GiB",
                 note: "Load generator and other programs included.",
             },
+            Quantity::InFlight => Self {
+                id: "in-flight",
+                title: "Load: active iterations",
+                unit: "iterations",
+                note: "At the end of each window of time, without the health probe.",
+            },
+            Quantity::Starts => Self {
+                id: "starts",
+                title: "Load: iterations that start",
+                unit: "per second",
+                note: "Mean of each window of time, without the health probe.",
+            },
         }
     }
 }
@@ -77,6 +90,9 @@ fn series(line: &Line) -> Series {
         Subject::AllProcesses => ("all processes", "all"),
         Subject::Class(class) => (class.name(), class.name()),
         Subject::Machine => ("in use", "machine"),
+        Subject::Kind(ScenarioKind::Cli) => ("CLI scenarios", "cli"),
+        Subject::Kind(ScenarioKind::Hold) => ("held connections", "hold"),
+        Subject::Kind(ScenarioKind::Api | ScenarioKind::Probe) => ("API scenarios", "api"),
     };
     Series { name: name.to_owned(), look, values: line.values.clone() }
 }
@@ -94,14 +110,14 @@ fn limits(report: &Report, timeline: &Timeline, quantity: Quantity) -> Vec<Limit
             let limit = |value| Limit { name: "total".to_owned(), value };
             all.map(limit).into_iter().collect()
         }
-        Quantity::Processes | Quantity::Cpu => Vec::new(),
+        Quantity::Processes | Quantity::Cpu | Quantity::InFlight | Quantity::Starts => Vec::new(),
     }
 }
 
 /// Note below a chart, followed by how it was thinned.
 fn note(samples_each: usize, text: &str) -> String {
     match samples_each {
-        1 => format!("{text} Every sample is drawn."),
+        1 => format!("{text} Every value is drawn."),
         samples => format!(
             "{text} Minimum and maximum of every {samples} consecutive samples are drawn, so no \
              extreme is lost."

@@ -14,6 +14,7 @@ use skyload::units::{ByteSize, as_mib};
 use super::changes::Change;
 use super::evidence::{ALL_ENDED, four_users, good_run, run_with_only_a_plan};
 use super::hour::{MARKUP, SPIKE, hour_run};
+use super::series::active_run;
 
 /// HTML report of a run.
 pub(crate) fn page(evidence: &Evidence) -> String {
@@ -80,6 +81,21 @@ fn chart_data_has_phases_scenarios_and_budgets() {
     // Iterations of 1, 2, 3 and 4 s, in buckets of a tenth of a decade of microseconds.
     let iterations = &data["distributions"][0]["segments"][0]["counts"];
     assert_eq!(*iterations, serde_json::json!([[60, 1], [63, 1], [64, 1], [66, 1]]));
+}
+
+#[test]
+fn charts_of_the_load_show_active_iterations_and_starts_of_each_window() {
+    let data = data(&page(&active_run()));
+    let chart = |id: &str| {
+        let charts = data["charts"].as_array().expect("a JSON array");
+        charts.iter().find(|chart| chart["id"] == id).unwrap_or_else(|| panic!("no chart {id}"))
+    };
+    let [in_flight, starts] = ["in-flight", "starts"].map(chart);
+    for (chart, values) in [(in_flight, [4.0, 4.0, 4.0, 0.0]), (starts, [4.0, 0.0, 0.0, 0.0])] {
+        assert_eq!(chart["series"][0]["name"], "API scenarios", "not the health probe");
+        assert_eq!(chart["series"][0]["values"], serde_json::json!(values));
+        assert_eq!(chart["series"].as_array().map(Vec::len), Some(1));
+    }
 }
 
 #[test]

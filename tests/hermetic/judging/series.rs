@@ -18,7 +18,7 @@ use super::hour::hour_run;
 use super::server_views::measured;
 
 /// Good run whose scenario was active in two of four windows.
-fn active_run() -> Evidence {
+pub(super) fn active_run() -> Evidence {
     let window = |millis: u64, started, ended, latency: Option<u64>| ActivityWindow {
         at: at(millis),
         started,
