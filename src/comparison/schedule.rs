@@ -69,7 +69,7 @@ pub struct PlacedRun {
 /// Next step of an `ab`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Another run, at this place.
+    /// Run at a place.
     Run(Place),
     /// None: all pairs are complete.
     Complete,

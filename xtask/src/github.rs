@@ -1,4 +1,4 @@
-//! Annotations and job summary of a run in GitHub Actions.
+//! Annotations and job summary of runs and comparisons in GitHub Actions.
 
 use std::fs::{self, File};
 use std::io::{self, Write, stderr};
@@ -14,14 +14,19 @@ use skyload::render::github;
 /// Annotations go to standard error, which GitHub reads too, since standard output is for the
 /// report. A summary that cannot be written is reported and changes no verdict.
 pub(crate) fn publish(run: &RunDir, report: &Report) {
-    let mut out = stderr().lock();
     if env::text(env::GITHUB_ACTIONS).is_some_and(|value| value == "true") {
-        _ = github::annotations(report, &mut out);
+        _ = github::annotations(report, &mut stderr().lock());
     }
+    summarize(&run.report_markdown());
+}
+
+/// Appends a Markdown file to the job summary.
+pub(crate) fn summarize(markdown: &Path) {
     if let Some(summary) = env::path(env::GITHUB_STEP_SUMMARY)
-        && let Err(error) = append(&run.report_markdown(), &summary)
+        && let Err(error) = append(markdown, &summary)
     {
-        _ = writeln!(out, "Adding report.md to `{}` failed: {error}", summary.display());
+        let name = markdown.file_name().unwrap_or_default().to_string_lossy();
+        _ = writeln!(stderr(), "Adding {name} to `{}` failed: {error}", summary.display());
     }
 }
 

@@ -18,6 +18,7 @@ use skyload::render::html::{Curves, render_comparison};
 use super::{report, runs};
 use crate::config;
 use crate::flags::{self, Format, Output};
+use crate::github;
 
 /// Runs of one SkyPilot.
 struct Side {
@@ -35,6 +36,8 @@ pub(crate) fn run(flags: &flags::Compare) -> Result<u8> {
     let out = std::path::absolute(out).context("finding the output directory")?;
     let directory = ComparisonDir::create(&out.join(RunId::generate().as_str()))?;
     sides.write(&comparison, &directory)?;
+    // Before standard output, whose reader may close the pipe at any time.
+    github::summarize(&directory.markdown());
     show(&comparison, &directory, flags.output)?;
     Ok(comparison.verdict.exit_code())
 }

@@ -10,7 +10,7 @@ use super::Results;
 /// Fewest and most pairs of an `ab`.
 const PAIRS: std::ops::RangeInclusive<i64> = 3..=100;
 
-/// Runs two SkyPilots in turn until each metric that decides is decided, and compares them.
+/// Runs of two SkyPilots, alternately, until each metric that decides is decided, and compares them.
 #[derive(Args)]
 #[command(
     after_help = "BASE and CANDIDATE: as --sky of `load`. A checkout alone is compared with \

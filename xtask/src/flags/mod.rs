@@ -36,7 +36,7 @@ pub(crate) enum Command {
     Profile(Profile),
     /// Show the report of a finished run or of a profile.
     Report(Report),
-    /// Run two SkyPilots in turn, such as main and a branch, and compare them in one table.
+    /// Run two SkyPilots alternately, such as main and a branch, and compare them in one table.
     Ab(Box<Ab>),
     /// Compare finished runs of two SkyPilots: which metrics are worse, better or the same.
     Compare(Compare),

@@ -1,4 +1,4 @@
-//! `cargo xtask ab`: two SkyPilots in turn.
+//! `cargo xtask ab`: two SkyPilots alternately.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -64,13 +64,17 @@ fn a_candidate_with_larger_executors_is_worse_by_runs_in_balanced_order() -> any
     let site = site()?;
     let heavier = version(&site, "heavier", "FAKE_SKY_EXECUTOR_MIB=124")?;
     let base = version(&site, "base", "")?;
-    let compared = ab(&site, [&base, &heavier], &["--pairs", "3"]).run()?;
+    let summary = site.path("summary.md");
+    let compared = ab(&site, [&base, &heavier], &["--pairs", "3"]);
+    let compared = compared.env("GITHUB_STEP_SUMMARY", &summary).start()?.finish_runs(8)?;
     compared
         .assert()
         .code(10)
         .stderr(predicate::str::contains("Warm-up of the base"))
         .stderr(predicate::str::contains("Pair 3 of 3: candidate"))
         .stdout(predicate::str::contains("VERDICT: WORSE (exit code 10): worse: short-executor"));
+    let markdown = fs::read_to_string(site.path("state/comparisons/latest/compare.md"))?;
+    assert_eq!(fs::read_to_string(&summary)?, markdown);
     let (comparison, record) = latest(&site)?;
     assert_eq!(order(&record), "ABABBAAB");
     assert_eq!([comparison.base.runs.len(), comparison.candidate.runs.len()], [3, 3]);
@@ -91,7 +95,7 @@ fn an_interrupted_comparison_is_continued_without_losing_a_run() -> anyhow::Resu
     running.says("Pair 1 of 3: candidate")?;
     running.phase(Phase::Load)?;
     signal(running.pid(), Signal::SIGINT)?;
-    let interrupted = running.finish()?;
+    let interrupted = running.finish_runs(4)?;
     interrupted
         .assert()
         .code(12)
@@ -108,7 +112,7 @@ fn an_interrupted_comparison_is_continued_without_losing_a_run() -> anyhow::Resu
     let refused = site.xtask(["ab", "--api", "validate", "--continue"]).run()?;
     refused.assert().code(2).stderr(predicate::str::contains("expected only --pairs"));
     let resume = [std::ffi::OsStr::new("ab"), "--continue".as_ref(), &name];
-    let continued = site.xtask(resume).run()?;
+    let continued = site.xtask(resume).start()?.finish_runs(5)?;
     continued
         .assert()
         .code(0)
@@ -127,7 +131,7 @@ fn a_version_without_a_usable_run_decides_nothing() -> anyhow::Result<()> {
     let site = site()?;
     let base = version(&site, "base", "")?;
     let replaced = version(&site, "replaced", "FAKE_SKY_REPLACE_AFTER_MS=100")?;
-    let compared = ab(&site, [&base, &replaced], &[]).run()?;
+    let compared = ab(&site, [&base, &replaced], &[]).start()?.finish_runs(6)?;
     compared
         .assert()
         .code(12)

@@ -12,7 +12,7 @@ use crate::support::{Site, signal};
 fn repeated_runs_are_one_set_with_the_most_severe_verdict() -> anyhow::Result<()> {
     let site = Site::new()?;
     let args = ["--api", "status", "--repeat", "2", "--budget", "short-executor=8MiB"];
-    let set = site.load(args).run()?;
+    let set = site.load(args).start()?.finish_runs(2)?;
     set.assert()
         .code(10)
         .stderr(predicate::str::contains("Run 2 of 2: "))

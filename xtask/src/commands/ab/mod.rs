@@ -1,6 +1,6 @@
-//! `cargo xtask ab`: runs of two SkyPilots in turn, until each metric that decides is decided.
+//! `cargo xtask ab`: runs of two SkyPilots alternately, until each metric that decides is decided.
 //!
-//! * [`order`]: what is asked for, from flags or from the record of a comparison to continue.
+//! * [`order`]: versions and limits, from flags or from the record of a comparison to continue.
 //! * [`versions`]: both SkyPilots, installed alike, with one plan.
 //! * [`pairs`]: the runs, pair by pair.
 
@@ -16,7 +16,9 @@ use host::workspace::Workspace;
 use crate::commands::compare;
 use crate::commands::load::Coordinator;
 use crate::flags;
-use order::Order;
+use crate::github;
+use order::{Order, Work};
+use pairs::Ab;
 
 pub(crate) fn run(flags: flags::Ab) -> Result<u8> {
     let workspace = Workspace::locate()?;
@@ -28,6 +30,8 @@ pub(crate) fn run(flags: flags::Ab) -> Result<u8> {
     let progress = Progress::new().verbose(output.verbose);
     let coordinator = Coordinator { workspace: &workspace, signals: &signals, progress };
     let compared = signals.mark_interrupted(make_runs(order, files, coordinator))?;
+    // Before standard output, whose reader may close the pipe at any time.
+    github::summarize(&compared.directory.markdown());
     compare::show(&compared.comparison, &compared.directory, output)?;
     Ok(compared.exit_code())
 }
@@ -41,6 +45,11 @@ fn make_runs(
     // Before the cleanup: with the lock held, any other run of this workspace is dead.
     let _lock = coordinator.workspace.lock()?;
     coordinator.clean_up_after_dead_runs()?;
-    let (versions, ab) = order.prepare(coordinator)?;
+    let Order { work, limits, config } = order;
+    let (versions, directory, record) = match work {
+        Work::New(new) => versions::of_new(*new, limits, coordinator)?,
+        Work::Resumed(resumed) => versions::of_resumed(*resumed, limits, coordinator)?,
+    };
+    let ab = Ab { directory, record, config };
     pairs::run(&versions, ab, files, coordinator)
 }

@@ -1,5 +1,6 @@
-//! What an `ab` is asked for: a new comparison, or one to continue.
+//! Order of an `ab`: a new comparison, or one to continue.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,8 +13,7 @@ use skyload::plan::{LoadPlan, ServerTarget, SkySelection, UsageErrors};
 use skyload::record::request::LoadRequest;
 use skyload::record::{ComparisonDir, read};
 
-use super::versions::{self, Versions};
-use crate::commands::load::{Coordinator, Inputs, confirm, runs_dir};
+use crate::commands::load::{Inputs, confirm, runs_dir};
 use crate::config;
 use crate::flags;
 use crate::sky;
@@ -21,15 +21,16 @@ use crate::sky;
 /// Most pairs, unless a flag says otherwise.
 const PAIRS: u32 = 5;
 
-/// Comparison that is asked for.
+/// Comparison that flags ask for.
 pub(super) struct Order {
-    work: Work,
+    pub(super) work: Work,
     pub(super) limits: Limits,
     /// Configuration with deciding metrics and tolerances.
     pub(super) config: Config,
 }
 
-enum Work {
+/// Comparison to begin or to continue.
+pub(super) enum Work {
     New(Box<New>),
     Resumed(Box<Resumed>),
 }
@@ -102,7 +103,7 @@ impl Order {
             mistakes.extend(of_server(plan));
         }
         // Mistakes in other flags are found for both.
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         mistakes.retain(|mistake| seen.insert(mistake.clone()));
         let (Ok(plans), Ok([base, candidate])) =
             (<[LoadPlan; 2]>::try_from(plans), <[Inputs; 2]>::try_from(inputs))
@@ -148,19 +149,6 @@ impl Order {
             Work::Resumed(resumed) => (&resumed.record.plan, &resumed.record.request.request),
         };
         confirm(plan, request.yes, Progress::new())
-    }
-
-    /// Prepares both versions, with the record of the comparison.
-    pub(super) fn prepare<'a>(
-        self,
-        coordinator: Coordinator<'a>,
-    ) -> Result<(Versions<'a>, super::pairs::Ab)> {
-        let Self { work, limits, config } = self;
-        let (versions, directory, record) = match work {
-            Work::New(new) => versions::of_new(*new, limits, coordinator)?,
-            Work::Resumed(resumed) => versions::of_resumed(*resumed, limits, coordinator)?,
-        };
-        Ok((versions, super::pairs::Ab { directory, record, config }))
     }
 }
 

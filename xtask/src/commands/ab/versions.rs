@@ -1,6 +1,6 @@
 //! Both SkyPilots of an `ab`: installed alike, with one plan for the runs of both.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use skyload::comparison::{AbRecord, Role, VersionUnderTest};
 use skyload::credentials::Credentials;
 use skyload::ids::RunId;
@@ -108,10 +108,20 @@ fn align_dependencies<'a>(base: &mut Prepared<'a>, candidate: &mut Prepared<'a>)
     let dates = [&*base, &*candidate].map(|one| one.sky.resolved_as_of.clone());
     let [Some(of_base), Some(of_candidate)] = dates else { return Ok(()) };
     let newer = of_base.clone().max(of_candidate.clone());
-    for (prepared, date) in [(base, of_base), (candidate, of_candidate)] {
+    for (role, prepared, date) in
+        [(Role::Base, base, of_base), (Role::Candidate, candidate, of_candidate)]
+    {
         prepared.plan.dependencies = Dependencies::At(newer.clone());
         if date != newer {
-            prepared.install_again()?;
+            // A release may not work with packages that are newer than itself.
+            prepared.install_again().with_context(|| {
+                format!(
+                    "installing the {} with packages as of {}, the newer date of both; with \
+                     `--own-dependencies`, each version has those of its own date",
+                    role.name(),
+                    newer.day()
+                )
+            })?;
         }
     }
     Ok(())

@@ -21,8 +21,16 @@ use skyload::poll::{Probe, wait_until};
 const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Waits until `check` returns a value.
-pub(crate) fn soon<T>(condition: &str, mut check: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
-    wait_until(TIMEOUT, Duration::from_millis(10), || match check() {
+pub(crate) fn soon<T>(condition: &str, check: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+    within(TIMEOUT, condition, check)
+}
+
+fn within<T>(
+    timeout: Duration,
+    condition: &str,
+    mut check: impl FnMut() -> Option<T>,
+) -> anyhow::Result<T> {
+    wait_until(timeout, Duration::from_millis(10), || match check() {
         Some(found) => Probe::Ready(found),
         None => Probe::NotYet("not yet".to_owned()),
     })

@@ -14,7 +14,7 @@ use skyload::record::profile::Phase;
 use skyload::record::{RunDir, read_json};
 use skyload::scenario::ScenarioId;
 
-use super::{Finished, Site, soon};
+use super::{Finished, Site, TIMEOUT, soon, within};
 
 /// Running command. Output goes to files, since processes that outlive the command, as in some
 /// tests, would hold a pipe open.
@@ -51,16 +51,22 @@ impl<'a> Running<'a> {
     }
 
     /// Waits until the command has ended.
-    pub(crate) fn finish(mut self) -> anyhow::Result<Finished> {
+    pub(crate) fn finish(self) -> anyhow::Result<Finished> {
+        self.finish_runs(1)
+    }
+
+    /// Waits until a command that makes several runs has ended.
+    pub(crate) fn finish_runs(mut self, runs: u32) -> anyhow::Result<Finished> {
         let child = &mut self.child;
-        let status = match soon("xtask has ended", || child.try_wait().transpose()) {
-            Ok(status) => status?,
-            Err(error) => {
-                _ = child.kill();
-                let stderr = fs::read_to_string(&self.stderr).unwrap_or_default();
-                return Err(error.context(format!("standard error:\n{stderr}")));
-            }
-        };
+        let status =
+            match within(TIMEOUT * runs, "xtask has ended", || child.try_wait().transpose()) {
+                Ok(status) => status?,
+                Err(error) => {
+                    _ = child.kill();
+                    let stderr = fs::read_to_string(&self.stderr).unwrap_or_default();
+                    return Err(error.context(format!("standard error:\n{stderr}")));
+                }
+            };
         let run = self.new_run().map(|path| RunDir::open(&path)).transpose()?;
         let stdout = fs::read(&self.stdout)?;
         let stderr = fs::read(&self.stderr)?;
