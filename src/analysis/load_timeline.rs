@@ -1,6 +1,7 @@
 //! Time series of the load for the HTML report's charts: iterations that start and that are active.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::Evidence;
 use super::series::windows;
@@ -19,8 +20,8 @@ struct Load {
     started: BTreeMap<Timestamp, u64>,
     /// Number of active iterations at the end of the window, by its start.
     in_flight: BTreeMap<Timestamp, u64>,
-    /// Length of a window, in seconds.
-    window: f64,
+    /// Length of a window.
+    window: Duration,
 }
 
 /// Time series of the load; none if no scenario recorded its activity.
@@ -28,10 +29,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Vec<TimeSeries> {
     let outcomes = || evidence.outcomes.values();
     let loads: Vec<(ScenarioKind, Load)> =
         KINDS.into_iter().filter_map(|kind| Some((kind, Load::of(kind, outcomes())?))).collect();
-    let all = loads.iter().flat_map(|(_, load)| load.started.keys());
-    let mut times: Vec<Timestamp> = all.copied().collect();
-    times.sort_unstable();
-    times.dedup();
+    let times = times(&loads);
     if times.is_empty() {
         return Vec::new();
     }
@@ -41,9 +39,25 @@ pub(super) fn assemble(evidence: &Evidence) -> Vec<TimeSeries> {
         samples_each: 1,
         lines: loads.iter().map(|(kind, load)| line(*kind, load, &times, quantity, of)).collect(),
     };
-    let starts = |load: &Load, at| as_number(load.started.get(&at).copied()) / load.window;
+    let starts = |load: &Load, at| {
+        // A file may have a window of no length.
+        let seconds = load.window.as_secs_f64().max(f64::MIN_POSITIVE);
+        as_number(load.started.get(&at).copied()) / seconds
+    };
     let in_flight = |load: &Load, at| as_number(load.in_flight.get(&at).copied());
     vec![series(Quantity::InFlight, in_flight), series(Quantity::Starts, starts)]
+}
+
+/// Starts of all windows, and of one before and one after them: a burst that takes one window is
+/// a spike then, and not a dot.
+fn times(loads: &[(ScenarioKind, Load)]) -> Vec<Timestamp> {
+    let all = || loads.iter().flat_map(|(_, load)| load.started.keys().copied());
+    let window = loads.iter().map(|(_, load)| load.window).max().unwrap_or_default();
+    let micros = u64::try_from(window.as_micros()).unwrap_or(u64::MAX);
+    let before = all().min().and_then(|first| first.as_micros().checked_sub(micros));
+    let before = before.map(Timestamp::from_micros);
+    let after = all().max().map(|last| last.plus(window));
+    BTreeSet::from_iter(all().chain(before).chain(after)).into_iter().collect()
 }
 
 /// Line of a kind. Before its first window and after its last, a kind has no iterations.
@@ -68,8 +82,8 @@ impl Load {
         let activities: Vec<&Activity> =
             of_kind.filter_map(|outcome| outcome.activity.as_ref()).collect();
         // All scenarios of a run have windows of one length.
-        let window = activities.iter().map(|activity| activity.window).max()?.as_secs_f64();
-        let mut load = Self { window: window.max(f64::MIN_POSITIVE), ..Self::default() };
+        let window = activities.iter().map(|activity| activity.window).max()?;
+        let mut load = Self { window, ..Self::default() };
         for (window, in_flight) in activities.into_iter().flat_map(windows) {
             let started = load.started.entry(window.at).or_default();
             *started = started.saturating_add(window.started);

@@ -91,7 +91,9 @@ fn charts_of_the_load_show_active_iterations_and_starts_of_each_window() {
         charts.iter().find(|chart| chart["id"] == id).unwrap_or_else(|| panic!("no chart {id}"))
     };
     let [in_flight, starts] = ["in-flight", "starts"].map(chart);
-    for (chart, values) in [(in_flight, [4.0, 4.0, 4.0, 0.0]), (starts, [4.0, 0.0, 0.0, 0.0])] {
+    for (chart, values) in
+        [(in_flight, [0.0, 4.0, 4.0, 4.0, 0.0, 0.0]), (starts, [0.0, 4.0, 0.0, 0.0, 0.0, 0.0])]
+    {
         assert_eq!(chart["series"][0]["name"], "API scenarios", "not the health probe");
         assert_eq!(chart["series"][0]["values"], serde_json::json!(values));
         assert_eq!(chart["series"].as_array().map(Vec::len), Some(1));
