@@ -18,7 +18,7 @@ use skyload::units::ByteSize;
 use skyload::usage::Usage;
 
 use super::TestRun;
-use super::launching::{LIMIT, requests, server, set_up_all, tear_down};
+use super::launching::{LIMIT, requests, server, set_up_all, set_up_test, tear_down};
 use super::test_run::{counts, kinds, wait_until};
 
 impl TestRun {
@@ -115,15 +115,29 @@ async fn a_connection_that_breaks_is_a_failure() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[rstest]
+#[case::a_small_limit(Some("2"), 2, 3)]
+#[case::skypilots_limit(None, 128, 130)]
 #[tokio::test]
-async fn connections_beyond_the_servers_limit_fail_with_its_message() -> anyhow::Result<()> {
-    let server = server(&[("FAKE_SKY_LOG_THREADS", "2"), ("FAKE_SKY_SERVICE_MS", "1000")])?;
-    let test = set_up_all(&server, &[ApiStatus, HoldLogs]).await?;
+async fn connections_beyond_the_servers_limit_fail_with_its_message(
+    #[case] setting: Option<&str>,
+    #[case] limit: u64,
+    #[case] connections: u32,
+) -> anyhow::Result<()> {
+    let setting = setting.map(|limit| ("FAKE_SKY_LOG_THREADS", limit));
+    let settings = Vec::from_iter(setting.into_iter().chain([("FAKE_SKY_SERVICE_MS", "1000")]));
+    let server = server(&settings)?;
+    let test = TestRun::of(&server, &[ApiStatus, HoldLogs])?.on(&["aws"]).with_plan(|plan| {
+        let held = plan.scenarios.iter_mut().find(|planned| planned.id == HoldLogs);
+        let held = held.expect("the test plans it");
+        (held.users, held.concurrency) = (connections, connections);
+    });
+    let test = set_up_test(&server, test.write()?).await?;
     let (status, held) = tokio::join!(test.drive(ApiStatus), test.drive(HoldLogs));
     assert_eq!(counts(&status?.segments[0]), (3, 0, 0), "other calls have no such limit");
     let held = held?;
     let segment = only_segment(&held);
-    assert_eq!((segment.succeeded, segment.failed > 0), (2, true), "{segment:?}");
+    assert_eq!((segment.succeeded, segment.failed > 0), (limit, true), "{segment:?}");
     let [kind] = segment.tally.kinds() else { panic!("one kind: {segment:?}") };
     assert_eq!(kind.example.status, Some(503));
     assert!(kind.example.message.contains("exhausted its concurrent worker limit"), "{kind:?}");
