@@ -7,4 +7,4 @@ pub(super) mod rows;
 mod text;
 
 pub use markdown::render as render_markdown;
-pub use text::{Paths, render as render_text};
+pub use text::render as render_text;

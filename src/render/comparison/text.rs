@@ -1,21 +1,11 @@
 //! Text of a comparison for a terminal.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use super::notes::{basis, notes, warnings};
 use super::rows;
 use crate::comparison::Comparison;
-use crate::render::text::{Detail, INDENT, one_line};
-
-/// Paths that the text names before the verdict.
-#[derive(Clone, Copy, Debug)]
-pub struct Paths<'a> {
-    /// Directory of the comparison.
-    pub results: &'a Path,
-    /// HTML page.
-    pub page: &'a Path,
-}
+use crate::render::text::{Detail, INDENT, Paths, one_line};
 
 /// Writes the comparison: deciding metrics, in full detail also those that inform, errors, notes
 /// and the verdict.

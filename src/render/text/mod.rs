@@ -34,12 +34,12 @@ pub enum Detail {
     Full,
 }
 
-/// Paths that the text report names before the verdict.
+/// Paths that the text of a report or a comparison names before the verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Paths<'a> {
-    /// Directory of the run.
+    /// Directory of the results.
     pub results: &'a Path,
-    /// HTML report.
+    /// HTML page.
     pub page: &'a Path,
 }
 

@@ -12,8 +12,9 @@ use skyload::comparison::{Comparison, Looks, Settings};
 use skyload::ids::RunId;
 use skyload::plan::UsageErrors;
 use skyload::record::{ComparisonDir, write_json, write_with};
-use skyload::render::comparison::{Paths, render_markdown, render_text};
+use skyload::render::comparison::{render_markdown, render_text};
 use skyload::render::html::{Curves, render_comparison};
+use skyload::render::text;
 
 use super::{report, runs};
 use crate::config;
@@ -135,7 +136,7 @@ pub(crate) fn show(
 ) -> Result<()> {
     const WHAT: &str = "the comparison";
     let page = directory.html();
-    let paths = Paths { results: directory.path(), page: &page };
+    let paths = text::Paths { results: directory.path(), page: &page };
     match output.format {
         Format::Json => print::json(WHAT, comparison),
         Format::Text => {
