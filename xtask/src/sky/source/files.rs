@@ -65,16 +65,34 @@ pub(super) fn hash(folder: &Path, paths: &BTreeSet<PathBuf>) -> Result<String> {
     for path in paths {
         list.extend_from_slice(path.as_os_str().as_bytes());
         list.push(0);
-        list.extend_from_slice(content(&folder.join(path))?.as_bytes());
+        let content = match is_reached(folder, path)? {
+            true => content(&folder.join(path))?,
+            false => DELETED.to_owned(),
+        };
+        list.extend_from_slice(content.as_bytes());
         list.push(b'\n');
     }
     Ok(sha256(&list))
 }
 
+/// Content of a file that does not exist.
+const DELETED: &str = "deleted";
+
+/// Whether a path leads through folders alone. A folder of the commit may have been replaced by a
+/// link or a file: what git lists below it is deleted, and a link leads out of the checkout.
+fn is_reached(folder: &Path, path: &Path) -> Result<bool> {
+    for parent in path.ancestors().skip(1).filter(|parent| *parent != Path::new("")) {
+        if !metadata(&folder.join(parent))?.is_some_and(|metadata| metadata.is_dir()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Kind of a file, and a hash of its content.
 fn content(path: &Path) -> Result<String> {
     let reading = || format!("reading {}", path.display());
-    let Some(metadata) = metadata(path)? else { return Ok("deleted".to_owned()) };
+    let Some(metadata) = metadata(path)? else { return Ok(DELETED.to_owned()) };
     if metadata.is_symlink() {
         let target = fs::read_link(path).with_context(reading)?;
         return Ok(format!("link {}", sha256(target.as_os_str().as_bytes())));
@@ -91,6 +109,9 @@ fn content(path: &Path) -> Result<String> {
 /// Copies files from one folder to another. Files that do not exist are left out.
 pub(super) fn copy(from: &Path, paths: &BTreeSet<PathBuf>, to: &Path) -> Result<()> {
     for path in paths {
+        if !is_reached(from, path)? {
+            continue;
+        }
         let (source, target) = (from.join(path), to.join(path));
         copy_one(&source, &target)
             .with_context(|| format!("copying {} to {}", source.display(), target.display()))?;
@@ -109,7 +130,10 @@ fn copy_one(source: &Path, target: &Path) -> io::Result<()> {
     if metadata.is_symlink() {
         symlink(fs::read_link(source)?, target)
     } else if metadata.is_file() {
-        fs::copy(source, target).map(|_| ())
+        // Never an existing file: through a link in the copy, it could be one of the checkout.
+        let mut copy = File::options().write(true).create_new(true).open(target)?;
+        io::copy(&mut File::open(source)?, &mut copy)?;
+        copy.set_permissions(metadata.permissions())
     } else {
         Ok(())
     }

@@ -88,6 +88,26 @@ fn deletions_modes_and_links_are_part_of_the_source() {
 }
 
 #[test]
+fn a_folder_that_was_replaced_by_a_link_is_copied_as_the_link_alone() {
+    let (folder, _) = sky();
+    let (from, elsewhere) = (folder.path().join("sky/server"), tempfile::tempdir().unwrap());
+    let moved = elsewhere.path().join("server");
+    fs::rename(&from, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &from).unwrap();
+    let text = fs::read(moved.join("server.py")).unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    open(folder.path()).copy_to(copy.path()).unwrap();
+    assert_eq!(fs::read_link(copy.path().join("sky/server")).unwrap(), moved);
+    // Of a copy through both links, source and target would be one file, and then empty.
+    assert_eq!(fs::read(moved.join("server.py")).unwrap(), text);
+    fs::remove_file(&from).unwrap();
+    fs::write(&from, "a file\n").unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    open(folder.path()).copy_to(copy.path()).unwrap();
+    assert_eq!(fs::read(copy.path().join("sky/server")).unwrap(), b"a file\n");
+}
+
+#[test]
 fn a_checkout_is_copied_with_its_changes_and_not_written_to() {
     let (folder, _) = sky();
     write(folder.path(), "ignored/file", "");
