@@ -99,6 +99,11 @@ pub fn pids_in(folders: &[PathBuf]) -> Vec<u32> {
     pids
 }
 
+/// Whether a folder exists, or may: any other error than its absence is no absence.
+fn exists(folder: &Path) -> bool {
+    !matches!(folder.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
 /// Removes control groups whose processes have exited, or are about to. A group that does not
 /// exist counts as removed.
 ///
@@ -111,7 +116,8 @@ pub fn remove(folders: &[PathBuf]) -> io::Result<()> {
         let removed = poll::during(REMOVAL_TIMEOUT, Duration::from_millis(20), || {
             match fs::remove_dir(folder) {
                 Ok(()) => return Ok(Some(())),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(())),
+                // Of a read-only file system, the kernel says so before it looks for the folder.
+                Err(_) if !exists(folder) => return Ok(Some(())),
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => last = Some(error),
                 Err(error) => return Err(error),
             }

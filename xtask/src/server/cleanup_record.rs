@@ -143,17 +143,18 @@ impl CleanupRecord {
         semaphores.extend(semaphores::of(&found, &self.shared_memory));
         let removed = self.record.belongings.kill()?;
         semaphores::remove(&semaphores);
-        let groups = &self.record.belongings.groups;
-        server_group::remove(groups).with_context(|| {
-            let folders: Vec<_> = groups.iter().map(|it| it.display().to_string()).collect();
-            format!("removing the server's control groups `{}`", folders.join("`, `"))
-        })?;
         if let Some(directory) = &self.record.belongings.directory {
             ignore_absent(fs::remove_dir_all(directory)).with_context(|| {
                 format!("removing the server's directory `{}`", directory.display())
             })?;
         }
         ssh_sockets::remove(&self.record.belongings.run);
+        // After the directory, which may have credentials in it.
+        let groups = &self.record.belongings.groups;
+        server_group::remove(groups).with_context(|| {
+            let folders: Vec<_> = groups.iter().map(|it| it.display().to_string()).collect();
+            format!("removing the server's control groups `{}`", folders.join("`, `"))
+        })?;
         // Last, so that the next run cleans up again if a step above fails.
         self.delete()?;
         Ok(removed)
