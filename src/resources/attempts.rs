@@ -23,7 +23,7 @@ const FAILED_STATES: [&str; 6] = [
 /// Attempts to remove resources, and failures that are already in the log.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    by_name: BTreeMap<String, Attempt>,
+    by_resource: BTreeMap<String, Attempt>,
     reported_jobs: BTreeSet<String>,
     reported_failures: BTreeSet<String>,
 }
@@ -37,15 +37,23 @@ struct Attempt {
     rounds_to_wait: u32,
 }
 
+/// Managed job with its id: names of managed jobs are not unique.
+pub(super) fn job_in_words(job: &Row) -> String {
+    match job.id {
+        Some(id) => format!("managed job {} ({id})", job.name),
+        None => format!("managed job {}", job.name),
+    }
+}
+
 impl Attempts {
     /// Whether an attempt to remove a resource is due in this round; if so, it is counted. An
     /// attempt is repeated after some rounds: a launch that was still running may have
     /// created the resource again.
-    pub(super) fn start_if_due(&mut self, name: &str) -> bool {
+    pub(super) fn start_if_due(&mut self, resource: &str) -> bool {
         const MAX_ATTEMPTS: u32 = 3;
         const ROUNDS_BETWEEN: u32 = 10;
         let new = Attempt { count: 0, rounds_to_wait: 0 };
-        let attempt = self.by_name.entry(name.to_owned()).or_insert(new);
+        let attempt = self.by_resource.entry(resource.to_owned()).or_insert(new);
         let is_due = attempt.rounds_to_wait == 0 && attempt.count < MAX_ATTEMPTS;
         if is_due {
             *attempt = Attempt { count: attempt.count + 1, rounds_to_wait: ROUNDS_BETWEEN };
@@ -56,8 +64,8 @@ impl Attempts {
     }
 
     /// Records the end of an attempt. After a failure the next one is due in the next round.
-    pub(super) fn finish(&mut self, name: &str, failed: bool) {
-        if failed && let Some(attempt) = self.by_name.get_mut(name) {
+    pub(super) fn finish(&mut self, resource: &str, failed: bool) {
+        if failed && let Some(attempt) = self.by_resource.get_mut(resource) {
             attempt.rounds_to_wait = 0;
         }
     }
@@ -70,7 +78,8 @@ impl Attempts {
         for job in jobs.iter().filter(|job| job.owner == Owner::Run) {
             let status = job.status.as_str();
             // Cancelled, but not by this teardown: the job has not done its work.
-            let was_cancelled = status == "CANCELLED" && !self.by_name.contains_key(&job.name);
+            let was_cancelled =
+                status == "CANCELLED" && !self.by_resource.contains_key(&job_in_words(job));
             let (error_type, message) = if FAILED_STATES.contains(&status) || was_cancelled {
                 (status.to_lowercase(), format!("{} ended as {status}", job.name))
             } else if is_late && !has_ended(job) {

@@ -46,13 +46,14 @@ impl OfScripts {
     fn own(&self, name: &str, row: &Value, launched: &Launched) -> bool {
         let Self::OfUsers { prefix, existing } = self else { return true };
         let user = row.get("user_hash").and_then(Value::as_str);
-        // Names of managed jobs are not unique.
-        let is_launched = match row.get("job_id").and_then(Value::as_u64) {
-            Some(job) => launched.jobs.contains(&job),
-            None => launched.clusters.contains(name),
+        // Names of managed jobs are not unique, and those that existed before are clusters.
+        let (is_launched, existed) = match row.get("job_id").and_then(Value::as_u64) {
+            Some(job) => (launched.jobs.contains(&job), false),
+            None => {
+                (launched.clusters.contains(name), existing.iter().any(|before| before == name))
+            }
         };
-        (is_launched || user.is_some_and(|user| user.starts_with(prefix)))
-            && !existing.iter().any(|before| before == name)
+        (is_launched || user.is_some_and(|user| user.starts_with(prefix))) && !existed
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
-use super::attempts::{Attempts, has_ended, step};
+use super::attempts::{Attempts, has_ended, job_in_words, step};
 use super::launched::is_creating;
 use super::owners::{Owner, Owners};
 use super::requests::{Requests, Row, only_own};
@@ -164,44 +164,43 @@ impl RunResources<'_> {
         attempts: &mut Attempts,
         log: &mut ResourceLog,
     ) {
-        let mut removals: Vec<(&Call, IterationNames, &str, &String)> = Vec::new();
+        let mut removals: Vec<(&Call, IterationNames, String)> = Vec::new();
+        let mut remove = |call, names, resource: String| {
+            if attempts.start_if_due(&resource) {
+                removals.push((call, names, resource));
+            }
+        };
         // Requests come first: a running launch could create its cluster again after the removal.
         for request in &remaining.requests {
-            if attempts.start_if_due(&request.request_id) {
-                let names = only_own(&request.request_id);
-                removals.push((&calls::CANCEL_REQUEST, names, "request", &request.request_id));
-            }
+            let id = &request.request_id;
+            remove(&calls::CANCEL_REQUEST, only_own(id), format!("request {id}"));
         }
         for service in &remaining.services {
-            if attempts.start_if_due(&service.name) {
-                let names = only_own(&service.name);
-                removals.push((&calls::DOWN_SERVICE, names, "service", &service.name));
-            }
+            let name = &service.name;
+            remove(&calls::DOWN_SERVICE, only_own(name), format!("service {name}"));
         }
         for job in remaining.jobs.iter().filter(|row| !has_ended(row)) {
             let must_be_cancelled = mode == TeardownMode::CancelJobs
                 || job.owner == Owner::Script
                 || self.long_jobs.contains(&job.name);
-            if must_be_cancelled && attempts.start_if_due(&job.name) {
+            if must_be_cancelled {
                 let mut names = only_own(&job.name);
                 names.job_id = job.id;
-                removals.push((&calls::CANCEL_JOB, names, "managed job", &job.name));
+                remove(&calls::CANCEL_JOB, names, job_in_words(job));
             }
         }
         for cluster in remaining.clusters.iter().filter(|row| !remaining.is_owned(row)) {
-            if attempts.start_if_due(&cluster.name) {
-                let names = only_own(&cluster.name);
-                removals.push((&calls::DOWN, names, "cluster", &cluster.name));
-            }
+            let name = &cluster.name;
+            remove(&calls::DOWN, only_own(name), format!("cluster {name}"));
         }
-        let done = stream::iter(removals).map(|(call, names, kind, name)| async move {
+        let done = stream::iter(removals).map(|(call, names, resource)| async move {
             let start = Instant::now();
             let failure = self.requests.ask(call, &names).await.err();
-            (name, step(format!("{kind} {name}"), start, failure))
+            step(resource, start, failure)
         });
-        let done: Vec<(&String, ResourceStep)> = done.buffer_unordered(CONCURRENCY).collect().await;
-        for (name, step) in done {
-            attempts.finish(name, step.failure.is_some());
+        let done: Vec<ResourceStep> = done.buffer_unordered(CONCURRENCY).collect().await;
+        for step in done {
+            attempts.finish(&step.what, step.failure.is_some());
             log.steps.push(step);
         }
     }
