@@ -47,9 +47,12 @@ impl Cancellations {
         (!is_probe).then(|| self.cancel_after.draw(random))
     }
 
-    /// Longest time from the submission of a launch until it has ended or is a suspected wedge.
+    /// Longest time from the start of an iteration until its launch has ended or is recorded as a
+    /// suspected wedge. The limit counts from the submission, after calls before it.
     pub(crate) fn longest_launch(&self) -> Duration {
-        self.cancel_after.longest().saturating_add(self.stuck_after)
+        const CALLS_AND_RECORD: Duration = Duration::from_secs(30);
+        let longest = self.cancel_after.longest().saturating_add(self.stuck_after);
+        longest.saturating_add(CALLS_AND_RECORD)
     }
 
     /// Longest time of an iteration: a launch, its cancellation and the teardown.

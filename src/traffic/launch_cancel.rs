@@ -134,7 +134,10 @@ impl Launch {
             }
             None => {
                 let answer = self.end_of(&launch, launch.at, LimitedSince::Submission).await?;
-                self.record(&launch, LAUNCH, &answer);
+                // Only a launch that succeeds shows that executors work.
+                if answer.result.is_ok() {
+                    self.record(&launch, LAUNCH, &answer);
+                }
                 self.judge(&launch, answer);
                 Ok(Launched::Finished)
             }

@@ -68,7 +68,7 @@ fn a_load_that_lasts_for_a_time_waits_for_its_last_launch() {
         let planned = plan.scenario(ScenarioId::ApiLaunchCancel).unwrap();
         planned.shape.timed().unwrap().graceful_stop.as_secs()
     };
-    assert_eq!(timed(|_| {}), 330, "the longest delay, and then the limit");
+    assert_eq!(timed(|_| {}), 360, "the longest delay, the limit, and 30 s");
     assert_eq!(timed(|request| request.graceful_stop = text("10s")), 10);
 }
 
@@ -82,7 +82,7 @@ fn a_scenario_may_take_as_long_as_its_stuck_requests() {
         plan.time_limit(ScenarioId::ApiLaunchCancel).as_secs()
     };
     assert_eq!(limit("1m"), 900, "the scenario-timeout");
-    assert_eq!(limit("20m"), 3 * 20 * 60 + 30 + 60);
+    assert_eq!(limit("20m"), 3 * 20 * 60 + 30 + 30 + 60);
 }
 
 #[test]
