@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schedule::{PlacedRun, Role};
 use crate::plan::{LoadPlan, SkySelection};
+use crate::record::environment::short_commit;
 use crate::record::request::RequestFile;
 use crate::record::{Document, Version};
 use crate::units;
@@ -52,16 +53,21 @@ pub struct VersionUnderTest {
     pub version: String,
     /// Commit that SkyPilot reports, with a hash of what is not committed; `None` if unknown.
     pub commit: Option<String>,
+    /// Version of its Python; `None` for a program that is not a Python script.
+    pub python: Option<String>,
 }
 
 impl VersionUnderTest {
-    /// Version and commit in one phrase.
+    /// Version, commit and Python in one phrase.
     pub fn in_words(&self) -> String {
-        match &self.commit {
-            Some(commit) => {
-                format!("SkyPilot {} ({})", self.version, commit.get(..12).unwrap_or(commit))
-            }
-            None => format!("SkyPilot {}", self.version),
+        let details = [
+            self.commit.as_deref().map(short_commit),
+            self.python.as_ref().map(|python| format!("Python {python}")),
+        ];
+        let details: Vec<String> = details.into_iter().flatten().collect();
+        match details.is_empty() {
+            true => format!("SkyPilot {}", self.version),
+            false => format!("SkyPilot {} ({})", self.version, details.join(", ")),
         }
     }
 }

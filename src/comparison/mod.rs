@@ -179,9 +179,17 @@ impl Comparison {
         match self.pairs_needed() {
             _ if metrics.is_empty() => "no deciding metric was measured in both".to_owned(),
             Some(pairs) => format!("{metrics}; {pairs} pairs would decide"),
+            None if self.deciding().any(has_too_few_runs) => {
+                format!("{metrics}; measured in fewer than {LEAST_RUNS} pairs")
+            }
             None => format!("{metrics}; more than {MOST_FORECAST} pairs would be needed"),
         }
     }
+}
+
+/// Whether a metric is undecided for want of runs.
+const fn has_too_few_runs(metric: &MetricComparison) -> bool {
+    metric.verdict.is_undecided() && metric.change.is_none()
 }
 
 #[cfg(test)]

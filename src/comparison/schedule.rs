@@ -7,6 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::Verdict;
 use crate::ids::RunId;
 
 /// Most runs at one place: the first and two repeats.
@@ -61,6 +62,8 @@ pub struct PlacedRun {
     pub place: Place,
     /// ID of the run.
     pub run: RunId,
+    /// Verdict of the run.
+    pub verdict: Verdict,
     /// Reason for which the run cannot be compared, such as a finding that makes it inconclusive;
     /// `None` if it can.
     pub unusable: Option<String>,
@@ -136,7 +139,7 @@ mod tests {
             let attempt = done.iter().filter(|run| run.place == place).count();
             let unusable = is_unusable(place, attempt).then(|| "a sampling gap".to_owned());
             let run = RunId::of_directory(format!("run-{}", done.len()).as_ref());
-            done.push(PlacedRun { place, run, unusable });
+            done.push(PlacedRun { place, run, verdict: Verdict::Pass, unusable });
         }
     }
 

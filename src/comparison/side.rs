@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::decision::Pairing;
 use crate::analysis::Report;
 use crate::ids::RunId;
+use crate::record::environment::short_commit;
 
 /// Runs of one of the two SkyPilots.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,7 +67,7 @@ impl Side {
 pub(super) fn sky_of(report: &Report) -> Option<String> {
     let sky = &report.environment.as_ref()?.sky;
     Some(match &sky.commit {
-        Some(commit) => format!("{} ({})", sky.version, commit.get(..12).unwrap_or(commit)),
+        Some(commit) => format!("{} ({})", sky.version, short_commit(commit)),
         None => sky.version.clone(),
     })
 }

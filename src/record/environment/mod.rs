@@ -16,7 +16,7 @@ pub use catalog::{CatalogFacts, CatalogSource};
 pub use fingerprint::Fingerprint;
 pub use packages::PythonPackages;
 pub use server_environment::{HugePages, MemorySettings, RecordedEnvironment, ServerEnvironment};
-pub use source::{Commit, SkySource, Uncommitted};
+pub use source::{Commit, SkySource, Uncommitted, short_commit};
 
 use super::{Document, Version, v2};
 use crate::class::ProcessClass;

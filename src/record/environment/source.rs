@@ -85,6 +85,15 @@ impl SkySource {
     }
 }
 
+/// Short form of a commit that a SkyPilot reports: of the hash the first digits, and all that
+/// says what is not committed.
+pub fn short_commit(commit: &str) -> String {
+    match commit.split_once('-') {
+        Some((hash, rest)) => format!("{}-{rest}", short(hash)),
+        None => short(commit).to_owned(),
+    }
+}
+
 /// First digits of a hash.
 fn short(hash: &str) -> &str {
     hash.get(..DIGITS).unwrap_or(hash)

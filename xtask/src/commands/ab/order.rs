@@ -1,6 +1,7 @@
 //! Order of an `ab`: a new comparison, or one to continue.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub(super) struct New {
 pub(super) struct Resumed {
     pub(super) directory: ComparisonDir,
     pub(super) record: AbRecord,
+    /// `--yes`, which is not recorded.
+    pub(super) yes: bool,
 }
 
 /// Limits on the number of runs.
@@ -121,11 +124,13 @@ impl Order {
 
     fn resumed(flags: flags::Ab, name: &Path, workspace: &Workspace) -> Result<Self> {
         let mut mistakes = Vec::new();
-        if flags.base.is_some() || flags.request != LoadRequest::default() || flags.own_dependencies
-        {
+        let yes = flags.request.yes;
+        let has_no_flags = flags.request == LoadRequest { yes, ..LoadRequest::default() };
+        let is_new = flags.base.is_some() || flags.own_dependencies || flags.results.out.is_some();
+        if is_new || !has_no_flags {
             mistakes.push(
-                "--continue: expected only --pairs, --max-time and flags of output, since versions \
-                 and plan are those of the comparison"
+                "--continue: expected only --pairs, --max-time, --yes and the form of the output, \
+                 since versions, plan and directory are those of the comparison"
                     .to_owned(),
             );
         }
@@ -138,17 +143,17 @@ impl Order {
             return Err(UsageErrors(mistakes).into());
         };
         let config = config::read(record.request.request.config.as_deref(), workspace)?;
-        let resumed = Resumed { directory, record };
+        let resumed = Resumed { directory, record, yes };
         Ok(Self { work: Work::Resumed(Box::new(resumed)), limits, config })
     }
 
     /// Asks for what a run may not do without a confirmation.
     pub(super) fn confirm(&self) -> Result<()> {
-        let (plan, request) = match &self.work {
-            Work::New(new) => (&new.plans[0], &new.base.request),
-            Work::Resumed(resumed) => (&resumed.record.plan, &resumed.record.request.request),
+        let (plan, yes) = match &self.work {
+            Work::New(new) => (&new.plans[0], new.base.request.yes),
+            Work::Resumed(resumed) => (&resumed.record.plan, resumed.yes),
         };
-        confirm(plan, request.yes, Progress::new())
+        confirm(plan, yes, Progress::new())
     }
 }
 
@@ -207,7 +212,9 @@ fn alone(checkout: &str) -> Result<[String; 2], String> {
 
 /// Directory of a comparison to continue, by its path or its id, or a usage error.
 fn find(name: &Path, workspace: &Workspace) -> Result<ComparisonDir, String> {
-    let by_id = workspace.comparisons().join(name);
+    // The link `latest` may be of a comparison of finished runs.
+    let newest = (name == Path::new("latest")).then(|| newest_ab(&workspace.comparisons()));
+    let by_id = newest.flatten().unwrap_or_else(|| workspace.comparisons().join(name));
     let path = if name.join(ComparisonDir::AB).is_file() { name.to_owned() } else { by_id };
     let directory = ComparisonDir::open(&path);
     match directory {
@@ -218,4 +225,13 @@ fn find(name: &Path, workspace: &Workspace) -> Result<ComparisonDir, String> {
             workspace.comparisons().display()
         )),
     }
+}
+
+/// Newest comparison that `ab` has begun, by its id; `None` without one.
+fn newest_ab(comparisons: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(comparisons).into_iter().flatten().flatten();
+    // Leaves out the link `latest`.
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let paths = folders.map(|entry| entry.path());
+    paths.filter(|path| path.join(ComparisonDir::AB).is_file()).max()
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use host::signals::Interrupted;
+use skyload::analysis::Verdict;
 use skyload::comparison::{
     AbRecord, Comparison, ComparisonVerdict, LEAST_RUNS, Looks, Next, Place, PlacedRun, Role,
     Settings, complete_pairs, next, unusable,
@@ -28,16 +29,27 @@ pub(super) struct Ab {
 pub(super) struct Compared {
     pub(super) comparison: Comparison,
     pub(super) directory: ComparisonDir,
-    /// Place whose runs were all unusable, which leaves the comparison without a verdict.
-    stuck: Option<Place>,
+    /// State of a place whose runs were all unusable; `None` if there is no such place.
+    stuck: Option<Stuck>,
+}
+
+/// Place whose runs were all unusable.
+#[derive(Clone, Copy)]
+enum Stuck {
+    /// Inconclusive runs.
+    Unusable,
+    /// Runs of the candidate in which scenarios failed, too.
+    CandidateFails,
 }
 
 impl Compared {
-    /// Exit code of the verdict; that of undecided if a place has no usable run.
+    /// Exit code of the verdict. With a place that has no usable run, a verdict of no difference is
+    /// undecided, or scenario failed if the candidate failed there each time.
     pub(super) fn exit_code(&self) -> u8 {
-        match self.stuck {
-            Some(_) => ComparisonVerdict::Undecided.exit_code(),
-            None => self.comparison.verdict.exit_code(),
+        match (self.stuck, self.comparison.verdict.exit_code()) {
+            (Some(Stuck::CandidateFails), 0 | 12) => ComparisonVerdict::ScenarioFailed.exit_code(),
+            (Some(Stuck::Unusable), 0) => ComparisonVerdict::Undecided.exit_code(),
+            (_, code) => code,
         }
     }
 }
@@ -50,16 +62,16 @@ pub(super) fn run(
     coordinator: Coordinator<'_>,
 ) -> Result<Compared> {
     ab.announce(versions, coordinator);
-    let began = Instant::now();
+    // Of the first pair, and of the present one; `None` during the warm-up.
+    let (mut began, mut pair_began) = (None, None);
     let mut longest_pair = Duration::ZERO;
-    let mut pair_began = began;
     let mut stuck = None;
     loop {
         match next(&ab.record.done, ab.record.pairs) {
             Next::Complete => break,
             Next::Stuck(place) => {
                 coordinator.progress.note(ab.why_stuck(place));
-                stuck = Some(place);
+                stuck = Some(ab.stuck_at(place));
                 break;
             }
             Next::Run(place) => {
@@ -67,7 +79,9 @@ pub(super) fn run(
                     if ab.is_decided(coordinator)? {
                         break;
                     }
-                    pair_began = Instant::now();
+                    let now = Instant::now();
+                    pair_began = Some(now);
+                    let began = *began.get_or_insert(now);
                     let expected = began.elapsed().saturating_add(longest_pair);
                     if ab.record.max_time.is_some_and(|most| expected > most) {
                         coordinator.progress.note("No further pair fits into --max-time");
@@ -75,7 +89,8 @@ pub(super) fn run(
                     }
                 }
                 ab.run_at(place, versions, files, coordinator)?;
-                longest_pair = longest_pair.max(pair_began.elapsed());
+                let of_pair = pair_began.map(|began: Instant| began.elapsed());
+                longest_pair = longest_pair.max(of_pair.unwrap_or_default());
             }
         }
     }
@@ -130,7 +145,8 @@ impl Ab {
             None => format!("Run {}: {}", report.run, report.verdict.name()),
             Some(reason) => format!("Run {} is not compared: {reason}", report.run),
         });
-        self.record.done.push(PlacedRun { place, run: report.run.clone(), unusable });
+        let (run, verdict) = (report.run.clone(), report.verdict);
+        self.record.done.push(PlacedRun { place, run, verdict, unusable });
         Ok(write_json(&self.directory.ab(), &self.record)?)
     }
 
@@ -141,6 +157,15 @@ impl Ab {
         match place.pair {
             None => format!("Warm-up of the {role}"),
             Some(pair) => format!("Pair {pair} of {}: {role}{again}", self.record.pairs),
+        }
+    }
+
+    fn stuck_at(&self, place: Place) -> Stuck {
+        let mut attempts = self.record.done.iter().filter(|run| run.place == place);
+        let always_fails = attempts.all(|run| run.verdict == Verdict::ScenarioFailed);
+        match place.role == Role::Candidate && always_fails {
+            true => Stuck::CandidateFails,
+            false => Stuck::Unusable,
         }
     }
 

@@ -1,11 +1,14 @@
 //! Both SkyPilots of an `ab`: installed alike, with one plan for the runs of both.
 
+use std::time::SystemTime;
+
 use anyhow::{Context as _, Result, bail};
+use host::environment::server_env;
 use skyload::comparison::{AbRecord, Role, VersionUnderTest};
 use skyload::credentials::Credentials;
 use skyload::ids::RunId;
-use skyload::plan::{Dependencies, LoadPlan, SkySelection, UsageErrors};
-use skyload::record::request::RequestFile;
+use skyload::plan::{Dependencies, LoadPlan, ResolutionDate, SkySelection, UsageErrors};
+use skyload::record::request::{LoadRequest, RequestFile, ServerVariable};
 use skyload::record::{ComparisonDir, Version, write_json};
 use skyload::target::sky::GitReference;
 
@@ -76,13 +79,15 @@ pub(super) fn of_resumed(
     limits: Limits,
     coordinator: Coordinator<'_>,
 ) -> Result<(Versions<'_>, ComparisonDir, AbRecord)> {
-    let Resumed { directory, record } = resumed;
+    let Resumed { directory, record, yes } = resumed;
+    ensure_same_variables(&record)?;
     let credentials = Credentials::for_server(&record.plan.server)?;
     let tests = coordinator.build_tests(&credentials, &record.plan)?;
     let prepare = |role: Role| {
         let begun = record.version_of(role);
         let plan = LoadPlan { sky: begun.sky.clone(), ..record.plan.clone() };
-        let request = record.request.request.clone();
+        let sky = Some(begun.sky.to_string());
+        let request = LoadRequest { sky, yes, ..record.request.request.clone() };
         let prepared = Prepared::of_plan(coordinator, request, plan, credentials.clone())?;
         let now = under_test(&prepared);
         if now != *begun {
@@ -105,26 +110,63 @@ pub(super) fn of_resumed(
 /// Installs the version with the older dependencies again, with those of the other's date, so that
 /// a difference is SkyPilot's.
 fn align_dependencies<'a>(base: &mut Prepared<'a>, candidate: &mut Prepared<'a>) -> Result<()> {
-    let dates = [&*base, &*candidate].map(|one| one.sky.resolved_as_of.clone());
-    let [Some(of_base), Some(of_candidate)] = dates else { return Ok(()) };
-    let newer = of_base.clone().max(of_candidate.clone());
-    for (role, prepared, date) in
-        [(Role::Base, base, of_base), (Role::Candidate, candidate, of_candidate)]
-    {
+    let [Some(of_base), Some(of_candidate)] = [&*base, &*candidate].map(date_of) else {
+        base.coordinator.progress.note(
+            "Packages of both versions are as they are: one has no date that the other's could be \
+             resolved as of",
+        );
+        return Ok(());
+    };
+    let newer = of_base.max(of_candidate);
+    for (role, prepared) in [(Role::Base, base), (Role::Candidate, candidate)] {
         prepared.plan.dependencies = Dependencies::At(newer.clone());
-        if date != newer {
-            // A release may not work with packages that are newer than itself.
-            prepared.install_again().with_context(|| {
-                format!(
-                    "installing the {} with packages as of {}, the newer date of both; with \
-                     `--own-dependencies`, each version has those of its own date",
-                    role.name(),
-                    newer.day()
-                )
-            })?;
-        }
+        // Also of the newer version: its environment may be of another Python. A release may not
+        // work with packages that are newer than itself.
+        prepared.install_again().with_context(|| {
+            format!(
+                "installing the {} with packages as of {}, the newer date of both; with \
+                 `--own-dependencies`, each version has those of its own date",
+                role.name(),
+                newer.day()
+            )
+        })?;
     }
     Ok(())
+}
+
+/// Date of a version's packages; `None` if it is unknown, or of a `sky` that skyload did not
+/// install.
+fn date_of(prepared: &Prepared<'_>) -> Option<ResolutionDate> {
+    let is_nightly = prepared.plan.sky == SkySelection::Nightly;
+    // The newest nightly build is installed with the newest packages.
+    prepared
+        .sky
+        .resolved_as_of
+        .clone()
+        .or_else(|| is_nightly.then(|| ResolutionDate::at(SystemTime::now())))
+}
+
+/// Fails if variables of the shell that the server gets (`--server-env NAME`) are not as at the
+/// beginning, of which the record has hashes.
+fn ensure_same_variables(record: &AbRecord) -> Result<(), UsageErrors> {
+    let now = server_env::from_shell(&record.request.request.server_env);
+    let begun = record.plan.server_env.iter();
+    let differ = |variable: &&ServerVariable| {
+        let is_of_shell = now.iter().any(|one| one.name == variable.name)
+            || record.request.request.server_env.contains(&variable.name);
+        is_of_shell && !now.contains(variable)
+    };
+    let mistakes: Vec<String> = begun
+        .filter(differ)
+        .map(|variable| {
+            format!(
+                "--continue: the variable {} of the shell is not as at the beginning of the \
+                 comparison (--server-env {})",
+                variable.name, variable.name
+            )
+        })
+        .collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(UsageErrors(mistakes)) }
 }
 
 /// Fails if the candidate cannot do what the plan, which is made for the base, has it do.
@@ -152,5 +194,10 @@ fn under_test(prepared: &Prepared<'_>) -> VersionUnderTest {
         }
         (sky, _) => sky.clone(),
     };
-    VersionUnderTest { sky, version: facts.version.clone(), commit: facts.commit.clone() }
+    VersionUnderTest {
+        sky,
+        version: facts.version.clone(),
+        commit: facts.commit.clone(),
+        python: facts.packages.as_ref().map(|packages| packages.python.clone()),
+    }
 }

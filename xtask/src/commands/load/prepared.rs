@@ -49,7 +49,7 @@ impl Coordinator<'_> {
 
 /// Plan that is ready to run, with the SkyPilot under test.
 pub(crate) struct Prepared<'a> {
-    pub(super) coordinator: Coordinator<'a>,
+    pub(crate) coordinator: Coordinator<'a>,
     pub(crate) request: LoadRequest,
     pub(crate) plan: LoadPlan,
     pub(crate) sky: SkyInstallation,
