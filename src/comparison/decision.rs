@@ -180,8 +180,95 @@ pub(super) fn means(kind: Kind, amounts: &Amounts, pairing: Pairing) -> [Option<
     })
 }
 
-/// Verdict of a metric, and its change if there are enough runs. All metrics of a comparison get
-/// worse upwards.
+/// Estimate of a metric's change on the scale of its comparison, and the tolerance there.
+pub(super) struct Evidence {
+    scale: Scale,
+    estimate: Estimate,
+    tolerance: f64,
+}
+
+/// Intervals of a change on the scale of its comparison, one for each statement.
+pub(super) struct Intervals {
+    /// Interval for *worse* and *better*.
+    change: Interval,
+    /// Interval for *same*.
+    equivalence: Interval,
+}
+
+impl Evidence {
+    /// Evidence of the amounts of a metric; `None` with too few runs.
+    pub(super) fn of(
+        metric: ComparedMetric,
+        amounts: &Amounts,
+        pairing: Pairing,
+        settings: &Settings,
+    ) -> Option<Self> {
+        let compared = amounts.compared(pairing);
+        let scale = Scale::of(metric.kind(), &compared);
+        let tolerance = scale.tolerance(settings.tolerance(metric), scale.center(&compared[0]));
+        let [base, candidate] = compared.map(|numbers| {
+            numbers.into_iter().map(|number| scale.enter(number)).collect::<Vec<f64>>()
+        });
+        let estimate = match pairing {
+            Pairing::InOrder => {
+                Estimate::paired(&base.into_iter().zip(candidate).collect::<Vec<_>>())
+            }
+            Pairing::Unpaired => Estimate::unpaired(&base, &candidate),
+        };
+        Some(Self { scale, estimate: estimate?, tolerance })
+    }
+
+    /// Intervals with these risks.
+    pub(super) fn intervals(&self, risks: Risks) -> Intervals {
+        Intervals {
+            change: self.estimate.interval(risks.change),
+            equivalence: self.estimate.interval(2.0 * risks.equivalence),
+        }
+    }
+
+    /// Verdict by intervals; `None` if they decide nothing. All metrics of a comparison get worse
+    /// upwards.
+    pub(super) fn verdict(&self, intervals: &Intervals) -> Option<MetricVerdict> {
+        let mean = self.estimate.mean;
+        if intervals.change.excludes_zero() && mean.abs() > self.tolerance {
+            Some(if mean > 0.0 { MetricVerdict::Worse } else { MetricVerdict::Better })
+        } else {
+            intervals.equivalence.is_within(self.tolerance).then_some(MetricVerdict::Same)
+        }
+    }
+
+    /// Number of pairs that would decide the metric.
+    fn forecast(&self, looks: Looks, metrics: usize) -> Option<usize> {
+        self.estimate.pairs_until(|pairs, interval| {
+            // More pairs than planned are another comparison, whose last look has most of the risk.
+            let looks = match looks {
+                Looks::AfterEachPair { most } => Looks::AfterEachPair { most: most.max(pairs) },
+                Looks::Once => Looks::Once,
+            };
+            let risks = Risks::at(looks, pairs, metrics);
+            match self.estimate.mean.abs() > self.tolerance {
+                true => interval(risks.change).excludes_zero(),
+                false => interval(2.0 * risks.equivalence).is_within(self.tolerance),
+            }
+        })
+    }
+
+    /// Change in the terms of reports.
+    fn change(&self, intervals: &Intervals) -> Change {
+        let leave = |number| self.scale.leave(number);
+        Change {
+            is_ratio: self.scale.is_ratio,
+            estimate: leave(self.estimate.mean),
+            interval: intervals.change.map(leave),
+            equivalence: intervals.equivalence.map(leave),
+            tolerance: leave(self.tolerance),
+            noise: leave(self.estimate.noise_of_run()),
+            noise_source: self.estimate.noise,
+        }
+    }
+}
+
+/// Verdict of a metric, and its change if there are enough runs.
 pub(super) fn decide(
     metric: ComparedMetric,
     amounts: &Amounts,
@@ -194,51 +281,12 @@ pub(super) fn decide(
         [_, 0] => return (MetricVerdict::NotCompared { only_in_base: true }, None),
         _ => {}
     }
-    let compared = amounts.compared(pairing);
-    let scale = Scale::of(metric.kind(), &compared);
-    let [base, candidate] = compared
-        .clone()
-        .map(|numbers| numbers.into_iter().map(|number| scale.enter(number)).collect::<Vec<f64>>());
-    let estimate = match pairing {
-        Pairing::InOrder => Estimate::paired(&base.into_iter().zip(candidate).collect::<Vec<_>>()),
-        Pairing::Unpaired => Estimate::unpaired(&base, &candidate),
+    let Some(evidence) = Evidence::of(metric, amounts, pairing, settings) else {
+        return (MetricVerdict::Undecided { pairs: None }, None);
     };
-    let Some(estimate) = estimate else { return (MetricVerdict::Undecided { pairs: None }, None) };
-    let tolerance = scale.tolerance(settings.tolerance(metric), scale.center(&compared[0]));
-    let risks = Risks::at(settings.looks, amounts.usable(pairing), metrics);
-    let (change, equivalence) =
-        (estimate.interval(risks.change), estimate.interval(2.0 * risks.equivalence));
-    let verdict = if change.excludes_zero() && estimate.mean.abs() > tolerance {
-        if estimate.mean > 0.0 { MetricVerdict::Worse } else { MetricVerdict::Better }
-    } else if equivalence.is_within(tolerance) {
-        MetricVerdict::Same
-    } else {
-        MetricVerdict::Undecided { pairs: forecast(&estimate, tolerance, settings.looks, metrics) }
-    };
-    let change = Change {
-        is_ratio: scale.is_ratio,
-        estimate: scale.leave(estimate.mean),
-        interval: change.map(|end| scale.leave(end)),
-        equivalence: equivalence.map(|end| scale.leave(end)),
-        tolerance: scale.leave(tolerance),
-        noise: scale.leave(estimate.noise_of_run()),
-        noise_source: estimate.noise,
-    };
-    (verdict, Some(change))
-}
-
-/// Number of pairs that would decide a metric.
-fn forecast(estimate: &Estimate, tolerance: f64, looks: Looks, metrics: usize) -> Option<usize> {
-    estimate.pairs_until(|pairs, interval| {
-        // More pairs than planned are another comparison, whose last look has most of the risk.
-        let looks = match looks {
-            Looks::AfterEachPair { most } => Looks::AfterEachPair { most: most.max(pairs) },
-            Looks::Once => Looks::Once,
-        };
-        let risks = Risks::at(looks, pairs, metrics);
-        match estimate.mean.abs() > tolerance {
-            true => interval(risks.change).excludes_zero(),
-            false => interval(2.0 * risks.equivalence).is_within(tolerance),
-        }
-    })
+    let intervals = evidence.intervals(Risks::at(settings.looks, amounts.usable(pairing), metrics));
+    let verdict = evidence.verdict(&intervals).unwrap_or_else(|| MetricVerdict::Undecided {
+        pairs: evidence.forecast(settings.looks, metrics),
+    });
+    (verdict, Some(evidence.change(&intervals)))
 }

@@ -89,18 +89,30 @@ fn a_change_at_the_tolerance_is_never_decided() {
     assert_eq!(found, MetricVerdict::Undecided { pairs: None });
 }
 
-#[test]
-fn the_interval_of_pairs_is_students() {
-    // Differences 1, 2, 3; sums 3, 2, 1: equal variances, so both count, with 4 degrees.
-    let pairs = [(1.0, 2.0), (0.0, 2.0), (-1.0, 2.0)];
-    let estimate = Estimate::paired(&pairs).unwrap();
-    assert_eq!((estimate.mean, estimate.noise), (2.0, Noise::WithinVersions));
-    // 2.776 is the 97.5th percentile of t with 4 degrees; the error is the root of 1/3.
-    let half = 2.776_445 * (1.0_f64 / 3.0).sqrt();
+/// Interval of 95 %, as the distances of its ends from the mean.
+fn margins(estimate: &Estimate) -> [f64; 2] {
     let interval = estimate.interval(0.05);
-    assert!((interval.high - (2.0 + half)).abs() < 1e-4, "{interval:?}");
-    assert!((interval.low - (2.0 - half)).abs() < 1e-4, "{interval:?}");
+    [estimate.mean - interval.low, interval.high - estimate.mean]
 }
+
+// 97.5th percentiles of t: 4.3027 with 2 degrees of freedom, 3.4198 with 2.667.
+#[rstest]
+// Two variances of 1: a third of the way from 2 degrees to 4.
+#[case::equal_noise(&[(-1.0, 2.0 + ROOT), (0.0, 2.0 - 2.0 * ROOT), (1.0, 2.0 + ROOT)], 3.4198 * 2_f64.sqrt())]
+#[case::candidate_without_noise(&[(-1.0, 2.0), (0.0, 2.0), (1.0, 2.0)], 4.3027)]
+#[case::base_without_noise(&[(0.0, 1.0), (0.0, 2.0), (0.0, 3.0)], 4.3027)]
+fn the_interval_of_pairs_is_students(#[case] pairs: &[(f64, f64)], #[case] of_run: f64) {
+    let estimate = Estimate::paired(pairs).unwrap();
+    assert_eq!(estimate.noise, Noise::WithinVersions);
+    assert!((estimate.mean - 2.0).abs() < 1e-9);
+    let expected = of_run / 3.0_f64.sqrt();
+    for margin in margins(&estimate) {
+        assert!((margin - expected).abs() < 1e-3, "{margin} for {expected}");
+    }
+}
+
+/// Root of a third, so that `1, -2, 1` times that has a variance of 1.
+const ROOT: f64 = 0.577_350;
 
 #[test]
 fn pairs_that_drift_together_are_compared_by_their_differences() {
@@ -109,14 +121,14 @@ fn pairs_that_drift_together_are_compared_by_their_differences() {
 }
 
 #[test]
-fn the_interval_of_sets_is_welchs() {
+fn the_interval_of_sets_has_a_third_of_welchs_degrees() {
     let estimate = Estimate::unpaired(&[1.0, 2.0, 3.0], &[5.0, 7.0, 9.0, 11.0]).unwrap();
     assert_eq!((estimate.mean, estimate.noise), (6.0, Noise::Unpaired));
-    // Variances 1/3 and 20/12; Welch's degrees of freedom are 4.076, whose 97.5th percentile is
-    // 2.754.
-    let half = 2.754 * 2.0_f64.sqrt();
-    let interval = estimate.interval(0.05);
-    assert!((interval.high - (6.0 + half)).abs() < 5e-3, "{interval:?}");
+    // Variances 1/3 and 20/12. The smaller set has 2 degrees of freedom, Welch's formula 4.075; a
+    // third of the way is 2.692, whose 97.5th percentile is 3.398.
+    for margin in margins(&estimate) {
+        assert!((margin - 3.398 * 2.0_f64.sqrt()).abs() < 5e-3, "{margin}");
+    }
 }
 
 #[test]
