@@ -10,7 +10,7 @@
 //! Sets that are not in pairs, of any sizes, have the noise of both versions, too.
 //!
 //! No version is supposed to be as noisy as the other. By how much a version is the noisier one is
-//! estimated from the same few runs, see [`freedom`].
+//! estimated from the same few runs, see `freedom`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,23 +113,31 @@ impl Estimate {
     /// Interval that misses the true difference with this risk, half of it on each side. A point
     /// if all runs of a version are equal.
     pub(super) fn interval(&self, risk: f64) -> Interval {
-        self.expected_interval(risk, 1.0)
+        self.around_mean(self.margin(risk, 1.0))
     }
 
-    /// Interval that is expected of `times` as many runs, with the same estimate and noise.
-    fn expected_interval(&self, risk: f64, times: f64) -> Interval {
+    /// Half of the length of the interval that is expected of this number of pairs, with the same
+    /// noise.
+    pub(super) fn expected_margin(&self, risk: f64, pairs: usize) -> f64 {
+        self.margin(risk, as_f64(pairs) / self.runs())
+    }
+
+    fn around_mean(&self, margin: f64) -> Interval {
+        Interval { low: self.mean - margin, high: self.mean + margin }
+    }
+
+    /// Half of the length of the interval that is expected of `times` as many runs.
+    fn margin(&self, risk: f64, times: f64) -> f64 {
         let samples = self.samples.iter();
         let samples: Vec<Sample> =
             samples.map(|one| Sample { count: one.count * times, ..*one }).collect();
         let error = samples.iter().map(|sample| sample.of_mean()).sum::<f64>().sqrt();
-        let margin = if error == 0.0 {
-            0.0
-        } else {
-            let quantile = StudentsT::new(0.0, 1.0, freedom(&samples))
-                .map_or(f64::INFINITY, |student| student.inverse_cdf(1.0 - risk / 2.0));
-            quantile * error
-        };
-        Interval { low: self.mean - margin, high: self.mean + margin }
+        if error == 0.0 {
+            return 0.0;
+        }
+        let quantile = StudentsT::new(0.0, 1.0, freedom(&samples))
+            .map_or(f64::INFINITY, |student| student.inverse_cdf(1.0 - risk / 2.0));
+        quantile * error
     }
 
     /// Standard deviation of a single run, by which the runs of one version differ; of versions
@@ -149,8 +157,7 @@ impl Estimate {
     ) -> Option<usize> {
         let runs = self.runs();
         let decides = |pairs: usize| {
-            let times = as_f64(pairs) / runs;
-            is_decided(pairs, &|risk| self.expected_interval(risk, times))
+            is_decided(pairs, &|risk| self.around_mean(self.expected_margin(risk, pairs)))
         };
         let more: Vec<usize> =
             (LEAST_RUNS..=MOST_FORECAST).filter(|pairs| as_f64(*pairs) > runs).collect();

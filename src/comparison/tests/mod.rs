@@ -1,5 +1,6 @@
 //! Cases of the rule that no noise decides: few runs, equal runs, zeros and missing amounts.
 
+mod recorded;
 mod simulation;
 
 use rstest::rstest;
@@ -70,15 +71,50 @@ fn a_tolerance_is_the_larger_of_share_and_amount(#[case] mib: f64, #[case] expec
 
 #[test]
 fn an_undecided_metric_says_how_many_pairs_would_decide() {
-    let base = [1.00, 1.06, 0.95, 1.03, 0.96].map(|noise| noise * 2.0);
-    let candidate = [1.05, 0.97, 1.04, 0.93, 1.08].map(|noise| noise * 2.0);
-    let found = verdict("cpu-per-iteration", &base, &candidate);
+    let base = [1.00, 1.06, 0.95, 1.03, 0.96].map(|noise| noise * 4e9);
+    let candidate = [1.05, 0.97, 1.04, 0.93, 1.08].map(|noise| noise * 4e9);
+    let found = verdict("tree-pss", &base, &candidate);
     let MetricVerdict::Undecided { pairs: Some(pairs) } = found else { panic!("{found:?}") };
     assert!((6..=40).contains(&pairs), "{pairs}");
     // As many pairs with the same noise decide.
     let repeated = |runs: [f64; 5]| -> Vec<f64> { runs.into_iter().cycle().take(60).collect() };
-    let more = verdict("cpu-per-iteration", &repeated(base), &repeated(candidate));
+    let more = verdict("tree-pss", &repeated(base), &repeated(candidate));
     assert_eq!(more, MetricVerdict::Same);
+}
+
+// CPU seconds for each of ten requests at once, for which four or five executors start.
+const NOISY: [f64; 5] = [1.97, 1.49, 1.53, 1.80, 1.72];
+
+#[rstest]
+#[case::no_change("cpu-per-iteration", NOISY, 1.02, true)]
+#[case::less("cpu-per-iteration", NOISY, 0.85, true)]
+#[case::a_sign_that_it_is_worse("cpu-per-iteration", NOISY, 1.25, false)]
+#[case::near_the_tolerance("cpu-per-iteration", [1.70, 1.71, 1.70, 1.69, 1.70], 1.049, false)]
+#[case::metric_that_must_be_decided("tree-pss", NOISY.map(|noise| noise * 1e9), 1.02, false)]
+fn cpu_time_that_is_too_noisy_to_tell_does_not_leave_a_comparison_undecided(
+    #[case] metric: &str,
+    #[case] base: [f64; 5],
+    #[case] factor: f64,
+    #[case] is_excused: bool,
+) {
+    let mut candidate = base.map(|number| number * factor);
+    candidate.reverse();
+    match verdict(metric, &base, &candidate) {
+        MetricVerdict::TooNoisy { pairs } => assert!(is_excused && pairs > Some(5), "{pairs:?}"),
+        other => assert!(!is_excused && other.is_undecided(), "{other:?}"),
+    }
+}
+
+#[rstest]
+#[case::worse(1.6, MetricVerdict::Worse)]
+#[case::better(0.6, MetricVerdict::Better)]
+fn cpu_time_that_is_noisy_decides_where_the_change_is_plain(
+    #[case] factor: f64,
+    #[case] expected: MetricVerdict,
+) {
+    let mut candidate = NOISY.map(|number| number * factor);
+    candidate.reverse();
+    assert_eq!(verdict("cpu-per-iteration", &NOISY, &candidate), expected);
 }
 
 #[test]
