@@ -4,7 +4,7 @@
 //! command that makes runs pair by pair calls it after each pair, with [`Looks::AfterEachPair`].
 //!
 //! * `conditions`: what should be equal in all runs, so that a change is SkyPilot's.
-//! * `metrics`, `decision`: amounts of each metric in each run, and the metric's verdict.
+//! * `metrics`, `scale`, `decision`: amounts of each metric in each run, and the metric's verdict.
 //! * `estimate`, `risk`: the statistics behind it: Student's t, and the risk of a wrong verdict.
 //! * `failures`: errors and failures of the candidate alone.
 //! * `schedule`, `ab`: order of the runs of an `ab`, and the record from which it is continued.
@@ -16,6 +16,7 @@ mod estimate;
 mod failures;
 mod metrics;
 mod risk;
+mod scale;
 mod schedule;
 mod settings;
 mod side;
@@ -134,9 +135,10 @@ impl Comparison {
         needed.collect::<Option<Vec<usize>>>()?.into_iter().max()
     }
 
-    /// Whether more pairs may change the verdict: a deciding metric is undecided.
-    pub fn is_undecided(&self) -> bool {
-        self.deciding().any(|metric| metric.verdict.is_undecided())
+    /// Whether more pairs may change the verdict: a deciding metric is undecided or too noisy.
+    pub fn is_open(&self) -> bool {
+        let is_open = |verdict: MetricVerdict| verdict.is_undecided() || verdict.is_too_noisy();
+        self.deciding().any(|metric| is_open(metric.verdict))
     }
 
     /// Reason for the verdict, in one clause.
@@ -161,10 +163,28 @@ impl Comparison {
             ComparisonVerdict::Undecided => self.why_undecided(named(MetricVerdict::is_undecided)),
             ComparisonVerdict::Better => {
                 let better = named(|verdict| *verdict == MetricVerdict::Better);
-                format!("better: {better}; no deciding metric is worse")
+                format!("better: {better}; no deciding metric is worse{}", self.too_noisy())
             }
-            ComparisonVerdict::Same => "every deciding metric is the same".to_owned(),
+            ComparisonVerdict::Same => match named(MetricVerdict::is_too_noisy).is_empty() {
+                true => "every deciding metric is the same".to_owned(),
+                false => {
+                    let same = named(|verdict| *verdict == MetricVerdict::Same);
+                    format!("the same: {same}{}", self.too_noisy())
+                }
+            },
         }
+    }
+
+    /// Clause on deciding metrics that are too noisy; empty without one.
+    fn too_noisy(&self) -> String {
+        let clauses = self.deciding().filter_map(|metric| match metric.verdict {
+            MetricVerdict::TooNoisy { pairs } => {
+                let pairs = pairs.map_or_else(|| format!("> {MOST_FORECAST}"), |it| it.to_string());
+                Some(format!("; too noisy to tell: {} (needs {pairs} pairs)", metric.metric))
+            }
+            _ => None,
+        });
+        clauses.collect()
     }
 
     fn why_undecided(&self, metrics: String) -> String {
@@ -177,6 +197,9 @@ impl Comparison {
             );
         }
         match self.pairs_needed() {
+            _ if metrics.is_empty() && self.is_open() => {
+                format!("no deciding metric is decided{}", self.too_noisy())
+            }
             _ if metrics.is_empty() => "no deciding metric was measured in both".to_owned(),
             Some(pairs) => format!("{metrics}; {pairs} pairs would decide"),
             None if self.deciding().any(has_too_few_runs) => {

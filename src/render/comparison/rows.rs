@@ -51,14 +51,18 @@ fn verdict(metric: &MetricComparison) -> String {
         (MetricVerdict::Better, _) => "better".to_owned(),
         (MetricVerdict::Same, _) => "same".to_owned(),
         (MetricVerdict::Undecided { .. }, None) => "undecided (too few runs)".to_owned(),
-        (MetricVerdict::Undecided { pairs: None }, _) => {
-            format!("undecided (needs > {MOST_FORECAST} pairs)")
-        }
-        (MetricVerdict::Undecided { pairs: Some(pairs) }, _) => {
-            format!("undecided (needs {pairs} pairs)")
-        }
+        (MetricVerdict::Undecided { pairs }, _) => format!("undecided ({})", needs(pairs)),
+        (MetricVerdict::TooNoisy { pairs }, _) => format!("too noisy ({})", needs(pairs)),
         (MetricVerdict::NotCompared { only_in_base: true }, _) => "only in base".to_owned(),
         (MetricVerdict::NotCompared { only_in_base: false }, _) => "only in candidate".to_owned(),
+    }
+}
+
+/// Number of pairs that would decide, in words.
+fn needs(pairs: Option<usize>) -> String {
+    match pairs {
+        Some(pairs) => format!("needs {pairs} pairs"),
+        None => format!("needs > {MOST_FORECAST} pairs"),
     }
 }
 

@@ -197,6 +197,30 @@ fn without_a_deciding_metric_nothing_is_decided() {
 }
 
 #[test]
+fn metrics_that_are_too_noisy_are_named_and_leave_no_comparison_undecided() {
+    let noisy = |numbers: std::ops::Range<u32>, mibs: [u64; 3]| -> Vec<Report> {
+        numbers.zip(mibs).map(|(number, mib)| run(number, mib)).collect()
+    };
+    let (base, candidate) = (noisy(0..3, [0, 200, 100]), noisy(3..6, [200, 100, 0]));
+    let of = |unless_noisy: Vec<Decider>| {
+        let settings = Settings { unless_noisy, ..Settings::default() };
+        Comparison::assemble(&base, &candidate, &settings)
+    };
+    let comparison = of(vec![]);
+    assert_eq!(comparison.verdict, ComparisonVerdict::Undecided, "{}", comparison.reason());
+    let comparison = of(vec![Decider::Peaks]);
+    assert_eq!(comparison.verdict, ComparisonVerdict::Same, "{}", comparison.reason());
+    let reason = comparison.reason();
+    assert!(reason.starts_with("the same: tree-pss"), "{reason}");
+    assert!(reason.contains("; too noisy to tell: short-executor (needs "), "{reason}");
+    assert!(comparison.is_open(), "more pairs would be made");
+    let settings = Settings { decide: vec![Decider::Peaks], ..Settings::default() };
+    let settings = Settings { unless_noisy: vec![Decider::Peaks], ..settings };
+    let comparison = Comparison::assemble(&base, &candidate, &settings);
+    assert_eq!(comparison.verdict, ComparisonVerdict::Undecided, "{}", comparison.reason());
+}
+
+#[test]
 fn other_numbers_of_workers_are_skypilots_only_if_its_version_differs() {
     let of = |number, version: &str, long| {
         let mut evidence = evidence(number, 0);

@@ -199,7 +199,7 @@ impl Ab {
             return Ok(false);
         }
         let comparison = self.compare(coordinator)?;
-        let is_decided = !comparison.is_undecided();
+        let is_decided = !comparison.is_open();
         coordinator.progress.note(format!(
             "After {pairs} pairs: {}{}",
             comparison.reason(),
