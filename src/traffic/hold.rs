@@ -53,7 +53,10 @@ pub(super) async fn run(
     let open = OpenConnections::default();
     let (shown, infras) = (open.clone(), Rc::clone(context));
     let add_active: Option<AddActive> = Some(Box::new(move |segment| {
-        shown.add_to(segment, |user| Iteration::on(infras.infra_label(user)));
+        shown.add_to(segment, |user| {
+            // Each connection of a user is on the same infra.
+            Iteration::on(infras.infra_label(IterationId { user, number: 0 }))
+        });
     }));
     let load = Load {
         driver: HeldLoad { starts, is_over: is_over.clone(), pause: move |user| pause.next(user) },
@@ -65,13 +68,14 @@ pub(super) async fn run(
         measures_lag: true,
     };
     let users = Rc::clone(context);
-    let hold = move |IterationId { user, number }| {
+    let hold = move |id: IterationId| {
+        let IterationId { user, number } = id;
         let client = Arc::clone(&users.client);
-        let names = users.names(number, user);
+        let names = users.names(id);
         let (pauses, is_over) = (pauses.clone(), is_over.clone());
         let open = open.start(user);
         let mut connection = Connection {
-            iteration: Iteration::on(users.infra_label(user)),
+            iteration: Iteration::on(users.infra_label(id)),
             sent: Instant::now(),
             open,
         };

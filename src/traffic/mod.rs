@@ -138,7 +138,7 @@ struct ScenarioContext {
     run: RunDir,
     planned: PlannedScenario,
     plan: LoadPlan,
-    /// Shared resources of each infra; users are assigned to infras round-robin.
+    /// Shared resources of each infra; users, or arrivals, are assigned to infras round-robin.
     resources: Vec<InfraResources>,
     scenario: &'static Scenario,
     environment: Environment,
