@@ -58,14 +58,12 @@ pub(super) async fn run(
             Iteration::on(infras.infra_label(IterationId { user, number: 0 }))
         });
     }));
+    let driver = HeldLoad { starts, is_over: is_over.clone(), pause: move |user| pause.next(user) };
+    let segments = timed.map_or_else(|| Segments::single(0), Segments::of);
     let load = Load {
-        driver: HeldLoad { starts, is_over: is_over.clone(), pause: move |user| pause.next(user) },
-        segments: timed.map_or_else(|| Segments::single(0), Segments::of),
-        interrupt_after: None,
-        watch: watch.clone(),
-        activity: context.activity.clone(),
         add_active,
         measures_lag: true,
+        ..Load::new(driver, segments, watch.clone(), context.activity.clone())
     };
     let users = Rc::clone(context);
     let hold = move |id: IterationId| {
