@@ -25,6 +25,7 @@ mod trust;
 mod upload;
 
 use reqwest::header::{COOKIE, HeaderMap};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -234,12 +235,18 @@ impl ApiClient {
     /// Row of one request in the server's list; `None` if the list does not have it. Not retried,
     /// since the row of this moment is wanted.
     pub(crate) async fn find_request(&self, id: &str) -> Result<Option<RequestRow>, Failure> {
-        const STEP: &str = "find request";
-        let mut address = self.address("/api/status");
-        address.query_pairs_mut().append_pair("request_ids", id);
-        let response = self.execute(STEP, self.http.get(address), None).await?;
-        let rows: Vec<RequestRow> = response::parse_rows(STEP, &response)?;
+        let rows: Vec<RequestRow> = self.rows_of(&[id]).await?;
         Ok(rows.into_iter().find(|row| row.request_id == id))
+    }
+
+    /// Complete rows of requests by their IDs. Those that the server's list does not have are left
+    /// out.
+    async fn rows_of<T: DeserializeOwned>(&self, ids: &[&str]) -> Result<Vec<T>, Failure> {
+        const STEP: &str = "read requests";
+        let mut address = self.address("/api/status");
+        address.query_pairs_mut().extend_pairs(ids.iter().map(|id| ("request_ids", id)));
+        let response = self.execute(STEP, self.http.get(address), None).await?;
+        response::parse_rows(STEP, &response)
     }
 
     async fn list_requests_once(&self) -> Result<Vec<RequestRow>, Failure> {
