@@ -32,13 +32,12 @@ pub(super) fn run(
 ) -> impl Future<Output = FinishedProcesses> + use<> {
     let down =
         context.takes_cluster_down(context.scenario).then(|| api_iteration::take_down(context, id));
-    let IterationId { user, number } = id;
     let user = User {
         settings: Rc::clone(&context.client_settings),
         credentials: context.credentials.clone(),
         user_id: context.next_user_id(),
-        names: context.names(number, user),
-        infra: context.infra_label(user).map(str::to_owned),
+        names: context.names(id),
+        infra: context.infra_label(id).map(str::to_owned),
         runs_async: context.plan.run_async && context.scenario.can_be_async(),
     };
     async move {

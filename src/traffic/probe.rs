@@ -34,25 +34,18 @@ pub(super) async fn run(
     let watch = BreachWatch::of(context);
     let interval = Duration::from_secs(1) / context.plan.probe_rate;
     let others = Rc::clone(context);
-    let load = Load {
-        driver: OpenLoad {
-            arrivals: (0..).map(move |number| interval * number),
-            max_in_flight: u32::MAX,
-            until: async move {
-                // Not at once: the shortest load has a health request, too.
+    let driver = OpenLoad {
+        arrivals: (0..).map(move |number| interval * number),
+        max_in_flight: u32::MAX,
+        until: async move {
+            // Not at once: the shortest load has a health request, too.
+            tokio::time::sleep(CHECK_INTERVAL).await;
+            while !others.barrier.all_have_ended() {
                 tokio::time::sleep(CHECK_INTERVAL).await;
-                while !others.barrier.all_have_ended() {
-                    tokio::time::sleep(CHECK_INTERVAL).await;
-                }
-            },
+            }
         },
-        segments: Segments::single(0),
-        interrupt_after: None,
-        watch: watch.clone(),
-        activity: context.activity.clone(),
-        add_active: None,
-        measures_lag: false,
     };
+    let load = Load::new(driver, Segments::single(0), watch.clone(), context.activity.clone());
     let client = Arc::clone(&context.client);
     let send = move |_| {
         let client = Arc::clone(&client);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinError;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::active::ActiveIterations;
 use super::{AddActive, EndCondition, FinishedIteration, Message};
@@ -51,6 +51,10 @@ impl<R> Collector<'_, R> {
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut lag = interval(LAG_INTERVAL);
         lag.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Once, since each message would register new timers.
+        let (stopped, timed_out) = (end.stop.requested(), sleep_until(end.limit));
+        let interrupted = sleep_until(interrupt.unwrap_or(end.limit));
+        tokio::pin!(stopped, timed_out, interrupted);
         let ended = loop {
             tokio::select! {
                 // An iteration that finished just before an end still counts.
@@ -61,8 +65,8 @@ impl<R> Collector<'_, R> {
                 },
                 // Iterations that a stop cuts off are not counted: they say nothing about the
                 // server.
-                () = end.stop.requested() => break Ended::Stopped,
-                () = tokio::time::sleep_until(end.limit) => {
+                () = &mut stopped => break Ended::Stopped,
+                () = &mut timed_out => {
                     for (number, unfinished) in unfinished.into_iter().enumerate() {
                         let elapsed = self.active.elapsed(number).into_iter();
                         let (now, segment) = (self.timeline.now(), &mut self.outcomes[number]);
@@ -78,7 +82,7 @@ impl<R> Collector<'_, R> {
                     let now = self.running();
                     self.outcomes[now].send_lateness.record(tick.elapsed());
                 }
-                () = tokio::time::sleep_until(interrupt.unwrap_or(end.limit)) => {
+                () = &mut interrupted => {
                     for (segment, unfinished) in self.outcomes.iter_mut().zip(unfinished) {
                         segment.interrupted = unfinished;
                     }
