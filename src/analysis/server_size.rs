@@ -4,8 +4,8 @@
 //! # Failures that follow from a kill
 //!
 //! A failure counts under the breach of the size, and not as a failure of its scenario, if the
-//! kernel had killed a process of the server's control group by then, and the failure is one that
-//! only a killed process explains:
+//! kernel had killed a process of the server's control group by the time of the failure, and the
+//! failure is one that only a killed process explains:
 //!
 //! * SkyPilot's `BrokenProcessPool`: an executor died while requests ran in its pool.
 //! * A connection that was refused or broke, if a process was killed that serves connections: the
@@ -133,8 +133,13 @@ impl<'a> Kills<'a> {
         })
     }
 
-    /// Whether a failure follows from a kill, by the rule above.
-    pub(super) fn explain(&self, failure: &Failure) -> bool {
+    /// Whether a failure of this time follows from a kill, by the rule above. A failure of unknown
+    /// time may have been before the kill.
+    pub(super) fn explain(&self, failure: &Failure, at: Option<Timestamp>) -> bool {
+        at.is_some_and(|at| at >= self.first) && self.explain_kind(failure)
+    }
+
+    fn explain_kind(&self, failure: &Failure) -> bool {
         let serves = |it: &&ProcessRecord| {
             matches!(it.class, ProcessClass::Server | ProcessClass::ServerWorker)
         };
@@ -156,6 +161,7 @@ impl<'a> Kills<'a> {
 
     fn explain_segment(&self, segment: &SegmentOutcome) -> bool {
         let mut kinds = segment.tally.kinds().iter().filter(|kind| kind.is_error());
-        segment.ended >= self.first && kinds.all(|kind| self.explain(&kind.example))
+        // Without times of failures, none was before the segment.
+        kinds.all(|kind| self.explain(&kind.example, kind.first.or(Some(segment.began))))
     }
 }

@@ -71,7 +71,7 @@ impl User {
             circumstances: context.environment.circumstances(),
             release: context.environment.server.version.clone(),
             remote: context.plan.is_remote(),
-            iteration: Iteration::on(context.infra_label(user)),
+            iteration: context.iteration_of(user),
         }
     }
 

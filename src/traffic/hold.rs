@@ -53,7 +53,7 @@ pub(super) async fn run(
     let open = OpenConnections::default();
     let (shown, infras) = (open.clone(), Rc::clone(context));
     let add_active: Option<AddActive> = Some(Box::new(move |segment| {
-        shown.add_to(segment, |user| Iteration::on(infras.infra_label(user)));
+        shown.add_to(segment, |user| infras.iteration_of(user));
     }));
     let load = Load {
         driver: HeldLoad { starts, is_over: is_over.clone(), pause: move |user| pause.next(user) },
@@ -70,11 +70,8 @@ pub(super) async fn run(
         let names = users.names(number, user);
         let (pauses, is_over) = (pauses.clone(), is_over.clone());
         let open = open.start(user);
-        let mut connection = Connection {
-            iteration: Iteration::on(users.infra_label(user)),
-            sent: Instant::now(),
-            open,
-        };
+        let mut connection =
+            Connection { iteration: users.iteration_of(user), sent: Instant::now(), open };
         connection.iteration.add_retries(u64::from(number > 0));
         // Boxed, since the tasks of a user would each reserve the space for it.
         Box::pin(async move {

@@ -1,5 +1,6 @@
 //! Assignment of users to infras, and the names in their requests.
 
+use super::iteration::{FailureClock, Iteration};
 use super::{ScenarioContext, TrafficError};
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::RunDir;
@@ -59,9 +60,10 @@ impl ScenarioContext {
     /// Segment in which the iterations of all users failed with `failure`.
     pub(super) fn fail_all(&self, failure: &Failure) -> SegmentOutcome {
         let users = u64::from(self.planned.users);
-        let mut outcome = SegmentOutcome::begin(self.timeline.now(), users);
+        let now = self.timeline.now();
+        let mut outcome = SegmentOutcome::begin(now, users);
         outcome.failed = users;
-        (0..users).for_each(|_| outcome.tally.add(failure.clone(), None));
+        (0..users).for_each(|_| outcome.tally.add(now, failure.clone(), None));
         outcome
     }
 
@@ -76,6 +78,11 @@ impl ScenarioContext {
             workdir: self.workdir.as_ref().map(|it| it.path().to_owned()).unwrap_or_default(),
             ..IterationNames::none()
         }
+    }
+
+    /// Empty result of one user's iteration, whose failures have the times at which they are recorded.
+    pub(super) fn iteration_of(&self, user: u32) -> Iteration {
+        Iteration::on(self.infra_label(user), FailureClock::Now(self.timeline))
     }
 
     /// Infra of a user's iterations, to distinguish steps in results; `None` if the scenario
