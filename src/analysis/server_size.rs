@@ -13,6 +13,9 @@
 //!
 //! Timeouts are none of these: a server near its limit is slow without a kill, too. A scenario with
 //! any other failure has failed.
+//!
+//! A kill while the group was below its limit is no breach: the machine, or a group above, was
+//! short of memory, so that the measurements are not valid.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,6 +51,10 @@ pub struct ServerSize {
     pub group: HeldTo,
     /// Number of processes that the kernel killed at the size.
     pub kills: u64,
+    /// Number of processes that the kernel killed while the server was below the size, for lack of
+    /// memory of the machine or of a control group above.
+    #[serde(default)]
+    pub kills_below_size: u64,
     /// Processes that ended by SIGKILL when the kernel killed; empty without exit records. More
     /// than were killed, if others ended so at the same time.
     pub killed: Vec<KilledProcess>,
@@ -72,6 +79,10 @@ pub(super) fn assemble(evidence: &Evidence) -> Option<ServerSize> {
         size: record.size,
         group: record.group.clone(),
         kills: kills.as_ref().map_or(0, |kills| kills.count),
+        kills_below_size: total(evidence.events.iter().map(|logged| match logged.event {
+            Event::KilledBelowSize { processes } => processes,
+            _ => 0,
+        })),
         killed: kills
             .map(|kills| kills.processes.iter().map(|it| killed(it)).collect())
             .unwrap_or_default(),

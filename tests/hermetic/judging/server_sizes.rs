@@ -203,6 +203,26 @@ fn a_setup_or_teardown_that_failed_before_the_first_kill_has_failed(
     assert_eq!(Report::assemble(&run).verdict, verdict);
 }
 
+#[test]
+fn a_kill_below_the_size_is_no_breach_and_makes_the_run_inconclusive() {
+    let mut run = held();
+    run.happens(5_000, Event::KilledBelowSize { processes: 2 });
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{:#?}", report.findings);
+    assert_eq!(
+        report.messages(Severity::Inconclusive),
+        ["the kernel killed 2 server processes after 5.0 s, with the server below its size of 4 \
+             GiB: memory was short on this machine, or in a control group above the server's; use \
+             fewer users (-n), a smaller --size, or free memory",]
+    );
+    let size = report.server_size.as_ref().expect("it is on record");
+    assert_eq!((size.kills, size.kills_below_size), (0, 2));
+    let text = in_text(&report, Detail::Full);
+    assert!(text.contains("  OOM kills: 0; 2 below the size\n"), "{text}");
+    fail(&mut run, AFTER_KILL, "BrokenProcessPool", Some(500));
+    assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
+}
+
 #[rstest]
 #[case::with_exit_records(true)]
 #[case::without(false)]
