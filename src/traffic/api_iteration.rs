@@ -68,7 +68,7 @@ impl User {
             circumstances: context.environment.circumstances(),
             release: context.environment.server.version.clone(),
             remote: context.plan.is_remote(),
-            iteration: Iteration::on(context.infra_label(id)),
+            iteration: context.iteration_of(id),
         }
     }
 

@@ -68,7 +68,8 @@ pub(super) async fn judge_all(
         let circumstances = context.environment.circumstances();
         for (number, finished) in processes {
             let process = &finished.iteration;
-            let iteration = judge(&context.client, process, &rows, circumstances).await;
+            let client = &context.client;
+            let iteration = judge(client, process, &rows, circumstances, &context.timeline).await;
             let iteration = match &process.down {
                 Some(down) => iteration.followed_by(down.clone()),
                 None => iteration,
@@ -95,7 +96,7 @@ pub(super) async fn judge_all(
     for (number, finished) in &processes[judged..] {
         let (at, duration) = (context.timeline.at(finished.ended.into_std()), finished.duration);
         context.activity.add(at, Some(duration), &mut segments[*number], |segment| {
-            fail_unfinished(segment, 1, [duration].into_iter());
+            fail_unfinished(segment, at, 1, [duration].into_iter());
         });
     }
     (segments, Ended::TimedOut)
@@ -173,7 +174,8 @@ impl User {
             }
         }
         let Self { user_id, names, infra, runs_async: was_async, .. } = self;
-        FinishedProcesses { user_id, names, infra, was_async, processes, down: None }
+        let ended = Instant::now();
+        FinishedProcesses { user_id, names, infra, was_async, processes, ended, down: None }
     }
 
     async fn run_process(&self, command: &'static Command) -> FinishedProcess {

@@ -55,7 +55,7 @@ pub(super) async fn run(
     let add_active: Option<AddActive> = Some(Box::new(move |segment| {
         shown.add_to(segment, |user| {
             // Each connection of a user is on the same infra.
-            Iteration::on(infras.infra_label(IterationId { user, number: 0 }))
+            infras.iteration_of(IterationId { user, number: 0 })
         });
     }));
     let driver = HeldLoad { starts, is_over: is_over.clone(), pause: move |user| pause.next(user) };
@@ -72,11 +72,8 @@ pub(super) async fn run(
         let names = users.names(id);
         let (pauses, is_over) = (pauses.clone(), is_over.clone());
         let open = open.start(user);
-        let mut connection = Connection {
-            iteration: Iteration::on(users.infra_label(id)),
-            sent: Instant::now(),
-            open,
-        };
+        let mut connection =
+            Connection { iteration: users.iteration_of(id), sent: Instant::now(), open };
         connection.iteration.add_retries(u64::from(number > 0));
         // Boxed, since the tasks of a user would each reserve the space for it.
         Box::pin(async move {

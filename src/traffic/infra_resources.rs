@@ -1,6 +1,7 @@
 //! Assignment of users to infras, and the names in their requests.
 
 use super::engine::IterationId;
+use super::iteration::{FailureClock, Iteration};
 use super::{ScenarioContext, TrafficError};
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::RunDir;
@@ -62,9 +63,10 @@ impl ScenarioContext {
     /// Segment in which the iterations of all users failed with `failure`.
     pub(super) fn fail_all(&self, failure: &Failure) -> SegmentOutcome {
         let users = u64::from(self.planned.users);
-        let mut outcome = SegmentOutcome::begin(self.timeline.now(), users);
+        let now = self.timeline.now();
+        let mut outcome = SegmentOutcome::begin(now, users);
         outcome.failed = users;
-        (0..users).for_each(|_| outcome.tally.add(failure.clone(), None));
+        (0..users).for_each(|_| outcome.tally.add(now, failure.clone(), None));
         outcome
     }
 
@@ -79,6 +81,11 @@ impl ScenarioContext {
             workdir: self.workdir.as_ref().map(|it| it.path().to_owned()).unwrap_or_default(),
             ..IterationNames::none()
         }
+    }
+
+    /// Empty result of an iteration, whose failures have the times at which they are recorded.
+    pub(super) fn iteration_of(&self, id: IterationId) -> Iteration {
+        Iteration::on(self.infra_label(id), FailureClock::Now(self.timeline))
     }
 
     /// Infra of an iteration, to distinguish steps in results; `None` if the scenario runs on one

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::breach::BreachWatch;
 use super::engine::{EndCondition, Load, OpenLoad, Segments};
-use super::iteration::{Iteration, add_to_segment};
+use super::iteration::{FailureClock, Iteration, add_to_segment};
 use super::{ScenarioContext, StopSignal, TrafficError};
 use crate::api::HealthPolicy;
 use crate::record::outcome::{Ended, SegmentOutcome};
@@ -47,10 +47,11 @@ pub(super) async fn run(
     };
     let load = Load::new(driver, Segments::single(0), watch.clone(), context.activity.clone());
     let client = Arc::clone(&context.client);
+    let clock = FailureClock::Now(context.timeline);
     let send = move |_| {
         let client = Arc::clone(&client);
         async move {
-            let mut iteration = Iteration::default();
+            let mut iteration = Iteration::on(None, clock);
             if let Err(failure) = client.health(HealthPolicy::PROBE).await {
                 iteration.fail(failure);
             }

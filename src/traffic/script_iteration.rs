@@ -53,7 +53,7 @@ pub(super) fn run(
         number,
         log: context.run.script_log(user, number),
     });
-    let mut iteration = Iteration::on(context.infra_label(id));
+    let mut iteration = context.iteration_of(id);
     async move {
         match run {
             Some(run) => run.judged(iteration).await,

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::active::ActiveIterations;
 use super::{AddActive, EndCondition, FinishedIteration, Message};
-use crate::clock::Timeline;
+use crate::clock::{Timeline, Timestamp};
 use crate::record::outcome::{
     ClientFault, Ended, Failure, SegmentKind, SegmentOutcome, error_type,
 };
@@ -71,7 +71,7 @@ impl<R> Collector<'_, R> {
                         let elapsed = self.active.elapsed(number).into_iter();
                         let (now, segment) = (self.timeline.now(), &mut self.outcomes[number]);
                         self.activity.add(now, None, segment, |segment| {
-                            fail_unfinished(segment, unfinished, elapsed);
+                            fail_unfinished(segment, now, unfinished, elapsed);
                         });
                     }
                     break Ended::TimedOut;
@@ -151,8 +151,9 @@ impl<R> Collector<'_, R> {
                         });
                     }
                     Err(error) => {
-                        self.activity.end(self.timeline.now());
-                        record_panic(segment, &error);
+                        let now = self.timeline.now();
+                        self.activity.end(now);
+                        record_panic(segment, now, &error);
                     }
                 }
             }
@@ -160,11 +161,12 @@ impl<R> Collector<'_, R> {
     }
 }
 
-/// Counts `unfinished` iterations as failed at the scenario's time limit. The time that an
+/// Counts `unfinished` iterations as failed at the scenario's time limit, `at`. The time that an
 /// active one has taken so far, in `elapsed`, is recorded as its duration: without it, a
 /// server that never responds would appear faster than one that does.
 pub(in crate::traffic) fn fail_unfinished(
     outcome: &mut SegmentOutcome,
+    at: Timestamp,
     unfinished: u64,
     elapsed: impl Iterator<Item = Duration>,
 ) {
@@ -172,6 +174,7 @@ pub(in crate::traffic) fn fail_unfinished(
     for _ in 0..unfinished {
         outcome.failed += 1;
         outcome.tally.add(
+            at,
             Failure {
                 step: "iteration".to_owned(),
                 status: None,
@@ -184,9 +187,10 @@ pub(in crate::traffic) fn fail_unfinished(
 }
 
 /// Counts an iteration that panicked as a failure of the load generator.
-fn record_panic(outcome: &mut SegmentOutcome, error: &JoinError) {
+fn record_panic(outcome: &mut SegmentOutcome, at: Timestamp, error: &JoinError) {
     outcome.client_failed += 1;
     outcome.tally.add(
+        at,
         Failure {
             step: "iteration".to_owned(),
             status: None,
