@@ -7,7 +7,7 @@ use std::time::Duration;
 use askama::Template;
 
 use super::data::{Chart, Data, Series};
-use super::embed;
+use super::embed::Embedded;
 use super::page::Drawing;
 use super::table::Table;
 use crate::analysis::{ChartData, Quantity, Report, Subject, Timeline};
@@ -58,10 +58,7 @@ impl Curves {
 #[derive(Template)]
 #[template(path = "template/comparison.html")]
 struct Page {
-    policy: String,
-    styles: [&'static str; 2],
-    scripts: [&'static str; 2],
-    data: String,
+    embedded: Embedded,
     verdict: ComparisonVerdict,
     reason: String,
     base: String,
@@ -107,10 +104,7 @@ pub fn render_comparison(
     };
     let errors = rows::errors(comparison);
     let page = Page {
-        policy: embed::security_policy(),
-        styles: embed::STYLES,
-        scripts: embed::SCRIPTS,
-        data: embed::json(&data)?,
+        embedded: Embedded::with(&data)?,
         verdict: comparison.verdict,
         reason: comparison.reason(),
         base: comparison.base.name(),

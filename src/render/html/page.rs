@@ -1,14 +1,15 @@
-//! Content of the page for the template, which escapes everything except what [`embed`] prepares.
+//! Content of the page for the template, which escapes everything except what [`embed`](super::embed) prepares.
 
 use std::io;
 
 use askama::Template;
 
 use super::data::{Axis, Chart, Data};
+use super::embed::Embedded;
 use super::figures::{self, Figure};
 use super::latency::{self, Strips};
 use super::table::Table;
-use super::{about, charts, embed, memory};
+use super::{about, charts, memory};
 use crate::analysis::{ChartData, Report, Severity, Verdict};
 use crate::render::tables::server_view;
 use crate::render::{NextStep, next_step};
@@ -17,10 +18,7 @@ use crate::render::{NextStep, next_step};
 #[derive(Template)]
 #[template(path = "template/page.html")]
 pub(super) struct Page {
-    policy: String,
-    styles: [&'static str; 2],
-    scripts: [&'static str; 2],
-    data: String,
+    embedded: Embedded,
     run: String,
     began: Option<String>,
     sky: String,
@@ -91,9 +89,7 @@ impl Page {
         };
         let sky = report.environment.as_ref().map(|environment| environment.sky.short_name());
         Ok(Self {
-            policy: embed::security_policy(),
-            styles: embed::STYLES,
-            scripts: embed::SCRIPTS,
+            embedded: Embedded::with(&data)?,
             run: report.run.to_string(),
             began: axis.map(|axis| about::in_utc(axis.origin)),
             sky: sky.unwrap_or_else(|| "unknown".to_owned()),
@@ -125,7 +121,6 @@ impl Page {
             overhead: about::overhead(report),
             versions: about::versions(report),
             phases: about::phases(report),
-            data: embed::json(&data)?,
         })
     }
 
