@@ -11,6 +11,7 @@ use super::latency::{self, Strips};
 use super::table::Table;
 use super::{about, charts, memory};
 use crate::analysis::{ChartData, Report, Severity, Verdict};
+use crate::render::tables::latency::SegmentNames;
 use crate::render::tables::server_view;
 use crate::render::{NextStep, next_step};
 
@@ -36,7 +37,8 @@ pub(super) struct Page {
     memory: Option<Table>,
     whole: Option<Table>,
     by_phase: Vec<Table>,
-    looks: Vec<(&'static str, &'static str)>,
+    looks: Vec<(&'static str, String)>,
+    segment_heading: &'static str,
     strips: Strips,
     iterations: Option<Table>,
     steps: Option<Table>,
@@ -108,6 +110,7 @@ impl Page {
             by_phase: memory::by_phase(report),
             budgets: memory::budgets(report),
             looks: latency::looks(report),
+            segment_heading: SegmentNames::of(report).heading(),
             strips: latency::strips(report),
             iterations: latency::iterations(report),
             steps: latency::steps(report),
