@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::side::sky_of;
 use crate::analysis::Report;
 use crate::fact::Fact;
 use crate::ids::RunId;
 use crate::plan::{PlannedScenario, ServerTarget};
-use crate::record::environment::{Environment, HugePages};
+use crate::record::environment::{Environment, HugePages, SkyUnderTest, short_commit};
 use crate::units::{ByteSize, as_gib};
 
 /// Condition that differs between two runs.
@@ -36,7 +35,17 @@ impl std::fmt::Display for Difference {
     }
 }
 
+/// Conditions of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Conditions {
+    /// SkyPilot under test; `None` if the run has no record of it.
+    pub(super) sky: Option<String>,
+    /// Conditions in an order that is the same for every run.
+    list: Vec<Condition>,
+}
+
 /// Condition of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Condition {
     /// Name in messages.
     what: &'static str,
@@ -47,22 +56,21 @@ struct Condition {
 }
 
 /// Conditions that differ from the first run's, each with the first run that differs.
-pub(super) fn differences(reports: &[&Report]) -> Vec<Difference> {
-    let Some((first, others)) = reports.split_first() else { return Vec::new() };
-    let expected = conditions(first);
+pub(super) fn differences(runs: &[(&RunId, &Conditions)]) -> Vec<Difference> {
+    let Some(((run, first), others)) = runs.split_first() else { return Vec::new() };
     let mut found: Vec<Difference> = Vec::new();
-    for other in others {
-        let has_other_skypilot = sky_of(first) != sky_of(other);
-        for (here, there) in expected.iter().zip(conditions(other)) {
-            let (Some(value), Some(other_value)) = (here.value.clone(), there.value) else {
+    for (other_run, other) in others {
+        let has_other_skypilot = first.sky != other.sky;
+        for (here, there) in first.list.iter().zip(&other.list) {
+            let (Some(value), Some(other_value)) = (here.value.clone(), there.value.clone()) else {
                 continue;
             };
             if value != other_value && found.iter().all(|known| known.what != here.what) {
                 found.push(Difference {
                     what: here.what.to_owned(),
-                    run: first.run.clone(),
+                    run: (*run).clone(),
                     value,
-                    other_run: other.run.clone(),
+                    other_run: (*other_run).clone(),
                     other_value,
                     may_be_skypilots: here.may_be_skypilots && has_other_skypilot,
                 });
@@ -72,13 +80,26 @@ pub(super) fn differences(reports: &[&Report]) -> Vec<Difference> {
     found
 }
 
-/// Conditions of a run, in an order that is the same for every run.
-fn conditions(report: &Report) -> Vec<Condition> {
-    let environment = report.environment.as_ref();
-    let of_environment = environment
-        .into_iter()
-        .flat_map(|environment| of_machine(environment).into_iter().chain(of_server(environment)));
-    of_plan(report).into_iter().chain(of_environment).collect()
+impl Conditions {
+    /// Conditions of a report's run.
+    pub(super) fn of(report: &Report) -> Self {
+        let environment = report.environment.as_ref();
+        let of_environment = environment.into_iter().flat_map(|environment| {
+            of_machine(environment).into_iter().chain(of_server(environment))
+        });
+        Self {
+            sky: environment.map(|environment| sky_of(&environment.sky)),
+            list: of_plan(report).into_iter().chain(of_environment).collect(),
+        }
+    }
+}
+
+/// SkyPilot under test: its version, and its commit if it is known.
+fn sky_of(sky: &SkyUnderTest) -> String {
+    match &sky.commit {
+        Some(commit) => format!("{} ({})", sky.version, short_commit(commit)),
+        None => sky.version.clone(),
+    }
 }
 
 fn known(what: &'static str, value: impl ToString) -> Condition {

@@ -3,6 +3,7 @@
 //! [`Comparison::assemble`] is a pure function of the reports of both sides and of [`Settings`]. A
 //! command that makes runs pair by pair calls it after each pair, with [`Looks::AfterEachPair`].
 //!
+//! * `measured_run`: conditions, amounts and failures of a run, from its report.
 //! * `conditions`: what should be equal in all runs, so that a change is SkyPilot's.
 //! * `metrics`, `decision`: amounts of each metric in each run, and the metric's verdict.
 //! * `estimate`, `risk`: the statistics behind it: Student's t, and the risk of a wrong verdict.
@@ -14,6 +15,7 @@ mod conditions;
 mod decision;
 mod estimate;
 mod failures;
+mod measured_run;
 mod metrics;
 mod risk;
 mod schedule;
@@ -29,10 +31,12 @@ pub use conditions::Difference;
 pub use decision::{Amounts, Change, MetricVerdict, Pairing};
 pub use estimate::{Interval, LEAST_RUNS, MOST_FORECAST, Noise};
 pub use failures::ErrorComparison;
+use measured_run::MeasuredRun;
+pub use measured_run::unusable;
 pub use metrics::MetricComparison;
 pub use schedule::{Next, Place, PlacedRun, Role, complete_pairs, next};
 pub use settings::{Looks, Settings};
-pub use side::{Excluded, Side, unusable};
+pub use side::{Excluded, Side};
 pub use verdict::ComparisonVerdict;
 
 use crate::analysis::Report;
@@ -79,10 +83,21 @@ impl Comparison {
             true => Pairing::InOrder,
             false => Pairing::Unpaired,
         };
+        let [base, candidate] = [base, candidate]
+            .map(|reports| reports.iter().map(MeasuredRun::of).collect::<Vec<MeasuredRun>>());
+        Self::of_runs(&base, &candidate, pairing, settings)
+    }
+
+    fn of_runs(
+        base: &[MeasuredRun],
+        candidate: &[MeasuredRun],
+        pairing: Pairing,
+        settings: &Settings,
+    ) -> Self {
         let ((base_side, base), (candidate_side, candidate)) =
             (Side::of(base, candidate, pairing), Side::of(candidate, base, pairing));
-        let differences =
-            conditions::differences(&base.iter().chain(&candidate).copied().collect::<Vec<_>>());
+        let runs = base.iter().chain(&candidate).map(|run| (&run.run, &run.conditions));
+        let differences = conditions::differences(&runs.collect::<Vec<_>>());
         let metrics = metrics::compare(&base, &candidate, pairing, settings);
         let not_measured = settings.deciding_metrics().filter(|metric| {
             metrics.iter().all(|measured: &MetricComparison| measured.metric != *metric)
