@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::Report;
 use crate::fact::Fact;
 use crate::ids::RunId;
-use crate::plan::{PlannedScenario, ServerTarget};
+use crate::plan::{PlannedScenario, ServerTarget, SkySelection};
 use crate::record::environment::{Environment, HugePages, SkyUnderTest, short_commit};
 use crate::units::{ByteSize, as_gib};
 
@@ -40,6 +40,8 @@ impl std::fmt::Display for Difference {
 pub(super) struct Conditions {
     /// SkyPilot under test; `None` if the run has no record of it.
     pub(super) sky: Option<String>,
+    /// Selection of the SkyPilot; `None` if unknown.
+    pub(super) selected: Option<SkySelection>,
     /// Conditions in an order that is the same for every run.
     list: Vec<Condition>,
 }
@@ -60,7 +62,7 @@ pub(super) fn differences(runs: &[(&RunId, &Conditions)]) -> Vec<Difference> {
     let Some(((run, first), others)) = runs.split_first() else { return Vec::new() };
     let mut found: Vec<Difference> = Vec::new();
     for (other_run, other) in others {
-        let has_other_skypilot = first.sky != other.sky;
+        let has_other_skypilot = first.may_be_of_other_skypilot(other);
         for (here, there) in first.list.iter().zip(&other.list) {
             let (Some(value), Some(other_value)) = (here.value.clone(), there.value.clone()) else {
                 continue;
@@ -89,8 +91,16 @@ impl Conditions {
         });
         Self {
             sky: environment.map(|environment| sky_of(&environment.sky)),
+            selected: Some(report.plan.sky.clone()),
             list: of_plan(report).into_iter().chain(of_environment).collect(),
         }
+    }
+
+    /// Whether another run may be of another SkyPilot: by what they report, or since they were
+    /// selected in different ways, such as a release and a modified copy of it.
+    fn may_be_of_other_skypilot(&self, other: &Self) -> bool {
+        let selected = self.selected.as_ref().zip(other.selected.as_ref());
+        self.sky != other.sky || selected.is_some_and(|(one, other)| one != other)
     }
 }
 
@@ -119,6 +129,11 @@ fn list(what: &'static str, items: impl IntoIterator<Item = impl ToString>) -> C
 
 fn yes_or_no(what: &'static str, value: impl Into<Fact>) -> Condition {
     optional(what, value.into().known().map(|is_so| if is_so { "yes" } else { "no" }))
+}
+
+/// Condition that may follow from SkyPilot's version.
+fn of_skypilot(condition: Condition) -> Condition {
+    Condition { may_be_skypilots: true, ..condition }
 }
 
 fn of_plan(report: &Report) -> Vec<Condition> {
@@ -198,7 +213,7 @@ fn of_machine(environment: &Environment) -> Vec<Condition> {
         known("system", &machine.system),
         list("memory limit of control groups", memory_limit),
         list("CPU quota of control groups", quota),
-        optional("machine as SkyPilot counts it", counted),
+        of_skypilot(optional("machine as SkyPilot counts it", counted)),
         optional("transparent huge pages", huge_pages),
         optional("variables that affect memory", variables.map(|text| format!("[{text}]"))),
     ]
@@ -206,7 +221,6 @@ fn of_machine(environment: &Environment) -> Vec<Condition> {
 
 fn of_server(environment: &Environment) -> Vec<Condition> {
     let Environment { sky, server, modifications, catalog, .. } = environment;
-    let of_skypilot = |condition: Condition| Condition { may_be_skypilots: true, ..condition };
     let workers = server
         .workers
         .map(|it| format!("{} server, {} long, {} short", it.server, it.long, it.short));
@@ -214,8 +228,8 @@ fn of_server(environment: &Environment) -> Vec<Condition> {
     let constants = constants.map(|one| one.map_or_else(|| "none".to_owned(), |it| it.to_string()));
     let extras = sky.extras.as_ref().map(|extras| format!("[{}]", extras.join(", ")));
     vec![
-        yes_or_no("jobs consolidation", server.consolidation),
-        yes_or_no("serve consolidation", server.serve_consolidation),
+        of_skypilot(yes_or_no("jobs consolidation", server.consolidation)),
+        of_skypilot(yes_or_no("serve consolidation", server.serve_consolidation)),
         yes_or_no("other infra of the server", server.clouds),
         list("hash of the catalogs", catalog.as_ref().map(|catalog| &catalog.hash)),
         of_skypilot(optional("workers", workers)),

@@ -6,6 +6,7 @@ use super::conditions::Conditions;
 use crate::analysis::{Report, Severity};
 use crate::ids::RunId;
 use crate::metric::{Amount, ComparedMetric, Metric};
+use crate::record::environment::PythonPackages;
 use crate::scenario::ScenarioId;
 
 /// Run that is compared.
@@ -17,6 +18,8 @@ pub(super) struct MeasuredRun {
     pub(super) unusable: Option<String>,
     /// Conditions of the run.
     pub(super) conditions: Conditions,
+    /// Python and packages that SkyPilot ran on; `None` if unknown.
+    pub(super) packages: Option<PythonPackages>,
     /// Amounts of the metrics that were measured.
     pub(super) amounts: BTreeMap<ComparedMetric, MeasuredAmount>,
     /// Errors by scenario and type, each with its first message.
@@ -45,6 +48,7 @@ impl MeasuredRun {
             run: report.run.clone(),
             unusable: unusable(report),
             conditions: Conditions::of(report),
+            packages: report.environment.as_ref().and_then(|it| it.sky.packages.clone()),
             amounts: measured.collect(),
             errors: errors(report),
             failed: failed(report),

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decision::Pairing;
+use super::excluded::Excluded;
 use super::measured_run::MeasuredRun;
 use crate::ids::RunId;
 
@@ -18,18 +19,8 @@ pub struct Side {
     pub sky: Vec<String>,
     /// Runs that are compared, in the order of their pairs.
     pub runs: Vec<RunId>,
-    /// Inconclusive runs, and the partners of such, which are left out.
+    /// Runs that are left out: inconclusive ones, and their partners.
     pub excluded: Vec<Excluded>,
-}
-
-/// Run that is left out of a comparison.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Excluded {
-    /// Run.
-    pub run: RunId,
-    /// Reason, in one clause.
-    pub reason: String,
 }
 
 impl Side {
@@ -48,13 +39,20 @@ impl Side {
             };
             match run.unusable.clone().or_else(of_partner) {
                 None => used.push(run),
-                Some(reason) => excluded.push(Excluded { run: run.run.clone(), reason }),
+                Some(reason) => excluded.push(Excluded::of(run, reason)),
             }
         }
         let sky: BTreeSet<String> =
             runs.iter().filter_map(|run| run.conditions.sky.clone()).collect();
         let runs = used.iter().map(|run| run.run.clone()).collect();
         (Self { sky: sky.into_iter().collect(), runs, excluded }, used)
+    }
+
+    /// Adds a run that is left out.
+    pub(super) fn leave_out(&mut self, run: &MeasuredRun, reason: String) {
+        self.excluded.push(Excluded::of(run, reason));
+        let sky = run.conditions.sky.clone().filter(|sky| !self.sky.contains(sky));
+        self.sky.extend(sky);
     }
 
     /// Versions of SkyPilot in one phrase.

@@ -30,6 +30,17 @@ pub(in crate::render) fn metrics(comparison: &Comparison, decide: bool) -> Table
     table
 }
 
+/// Table of the packages that differ; without rows if none do, or if they are unknown.
+pub(in crate::render) fn packages(comparison: &Comparison) -> Table {
+    let mut table = Table::new(&["package", "base", "candidate"], 3);
+    for package in comparison.packages.iter().flatten() {
+        let version =
+            |of: &Option<String>| of.clone().unwrap_or_else(|| "not installed".to_owned());
+        table.row([package.name.clone(), version(&package.base), version(&package.candidate)]);
+    }
+    table
+}
+
 /// Table of the errors of both versions.
 pub(in crate::render) fn errors(comparison: &Comparison) -> Table {
     let mut table = Table::new(&["scenario", "error", "runs of base", "runs of candidate"], 2);

@@ -12,18 +12,15 @@ use super::page::Drawing;
 use super::table::Table;
 use crate::analysis::{ChartData, Quantity, Report, Subject, Timeline};
 use crate::clock::Timestamp;
-use crate::comparison::{Comparison, ComparisonVerdict, MetricComparison};
+use crate::comparison::{Comparison, ComparisonVerdict, MetricComparison, Role};
 use crate::ids::RunId;
 use crate::metric::Amount;
 use crate::record::profile::Phase;
-use crate::render::comparison::notes::{basis, notes, warnings};
+use crate::render::comparison::notes::{self, FEW_PACKAGES, basis, warnings};
 use crate::render::comparison::rows;
 
 /// Number of intervals of the time axis, in each of which a curve has one point.
 const POINTS: u32 = 600;
-
-/// Colours of base and candidate, as the style sheet names them.
-const LOOKS: [&str; 2] = ["server", "short-executor"];
 
 /// Curves of a run.
 #[derive(Clone, Debug)]
@@ -64,6 +61,7 @@ struct Page {
     base: String,
     candidate: String,
     basis: String,
+    packages: Option<Packages>,
     deciding: Table,
     strips: Vec<Strip>,
     errors: Option<Table>,
@@ -71,6 +69,15 @@ struct Page {
     warnings: Vec<String>,
     notes: Vec<String>,
     drawings: Vec<Drawing>,
+}
+
+/// Packages that differ.
+struct Packages {
+    /// Number and first names.
+    title: String,
+    table: Table,
+    /// Whether there are so many that the table is collapsed.
+    are_many: bool,
 }
 
 /// Amounts of a metric in all runs, on one axis.
@@ -92,8 +99,9 @@ pub fn render_comparison(
     curves: &[Vec<Curves>; 2],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let axis = Axis::of(curves);
-    let charts = charts(curves, &axis);
+    let curves = compared(comparison, curves);
+    let axis = Axis::of(&curves);
+    let charts = charts(&curves, &axis);
     let drawings = charts.iter().map(Drawing::of).collect();
     let data = Data {
         until: axis.length.as_secs_f64(),
@@ -110,6 +118,7 @@ pub fn render_comparison(
         base: comparison.base.name(),
         candidate: comparison.candidate.name(),
         basis: basis(comparison),
+        packages: Packages::of(comparison),
         deciding: Table::showing(
             "Deciding metrics, means of runs",
             rows::metrics(comparison, true),
@@ -118,7 +127,7 @@ pub fn render_comparison(
         errors: (!errors.is_empty()).then(|| Table::showing("Errors, in number of runs", errors)),
         informing: Table::showing("Other metrics, which inform", rows::metrics(comparison, false)),
         warnings: warnings(comparison),
-        notes: notes(comparison),
+        notes: notes::notes(comparison),
         drawings,
     };
     page.write_into(out)
@@ -132,6 +141,16 @@ impl Page {
             ComparisonVerdict::Worse | ComparisonVerdict::ScenarioFailed => "bad",
             ComparisonVerdict::Undecided => "doubtful",
         }
+    }
+}
+
+impl Packages {
+    /// Packages that differ; `None` if none do.
+    fn of(comparison: &Comparison) -> Option<Self> {
+        let title = notes::packages(comparison)?;
+        let table = Table::showing("Packages that differ", rows::packages(comparison));
+        let are_many = table.rows.len() > FEW_PACKAGES;
+        Some(Self { title, table, are_many })
     }
 }
 
@@ -161,6 +180,20 @@ impl Strip {
     }
 }
 
+/// Curves of the runs that are compared, with the numbers of their pairs.
+type Compared<'a> = [Vec<(usize, &'a Curves)>; 2];
+
+fn compared<'a>(comparison: &Comparison, curves: &'a [Vec<Curves>; 2]) -> Compared<'a> {
+    let [of_base, of_candidate] = curves;
+    [(&comparison.base, of_base), (&comparison.candidate, of_candidate)].map(|(side, curves)| {
+        let numbered = (1..).zip(&side.runs);
+        let found = numbered.filter_map(|(number, run)| {
+            Some((number, curves.iter().find(|curves| curves.run == *run)?))
+        });
+        found.collect()
+    })
+}
+
 /// Time axis of all curves.
 struct Axis {
     /// Longest time before a load.
@@ -169,8 +202,8 @@ struct Axis {
 }
 
 impl Axis {
-    fn of(curves: &[Vec<Curves>; 2]) -> Self {
-        let all = || curves.iter().flatten();
+    fn of(curves: &Compared<'_>) -> Self {
+        let all = || curves.iter().flatten().map(|(_, curves)| *curves);
         let lead = all().map(Curves::before_load).max().unwrap_or_default();
         let rest = all().map(Curves::after_start).max().unwrap_or_default();
         Self { lead, length: lead.saturating_add(rest) }
@@ -191,17 +224,16 @@ impl Axis {
     }
 }
 
-fn charts(curves: &[Vec<Curves>; 2], axis: &Axis) -> Vec<Chart> {
+fn charts(curves: &Compared<'_>, axis: &Axis) -> Vec<Chart> {
     const NOTE: &str = "Runs are aligned at the start of their loads. Maximum of each interval.";
     let chart = |id, title, unit, quantity: Quantity, subject| {
-        let series =
-            curves.iter().zip(["base", "candidate"]).zip(LOOKS).flat_map(|((runs, side), look)| {
-                runs.iter().enumerate().map(move |(index, run)| Series {
-                    name: format!("{side} {}: {}", index + 1, run.run),
-                    look,
-                    values: values(run, axis, quantity, subject),
-                })
-            });
+        let series = curves.iter().zip(Role::ALL.map(Role::name)).flat_map(|(runs, side)| {
+            runs.iter().map(move |(number, run)| Series {
+                name: format!("{side} {number}: {}", run.run),
+                look: side,
+                values: values(run, axis, quantity, subject),
+            })
+        });
         let times = (0..=POINTS).map(|point| (axis.interval() * point).as_secs_f64());
         Chart {
             id,

@@ -21,8 +21,7 @@ const SCRIPTS: [&str; 2] = [
     ),
 ];
 
-const STYLES: [&str; 2] =
-    [include_str!("vendor/uPlot.min.css"), include_str!("style/page.css")];
+const STYLES: [&str; 2] = [include_str!("vendor/uPlot.min.css"), include_str!("style/page.css")];
 
 /// Parts of a page that its template writes as they are.
 pub(super) struct Embedded {
@@ -37,12 +36,7 @@ pub(super) struct Embedded {
 impl Embedded {
     /// Styles and scripts of every page, with the data of this one.
     pub(super) fn with(data: &impl Serialize) -> io::Result<Self> {
-        Ok(Self {
-            policy: security_policy(),
-            styles: STYLES,
-            scripts: SCRIPTS,
-            data: json(data)?,
-        })
+        Ok(Self { policy: security_policy(), styles: STYLES, scripts: SCRIPTS, data: json(data)? })
     }
 }
 

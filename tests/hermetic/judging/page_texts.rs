@@ -98,7 +98,10 @@ fn iterations_on_a_server_that_was_restarted_are_cold_and_warm() {
 #[rstest]
 #[case::iterations(two_iterations(true), "start", "first iteration after the start of the server")]
 #[case::a_stage_beside_the_health_probe(
-    with_warm_up(), "start or stage", "first iteration or stage after the start of the server")]
+    with_warm_up(),
+    "start or stage",
+    "first iteration or stage after the start of the server"
+)]
 fn segments_are_called_what_they_are(
     #[case] run: Evidence,
     #[case] heading: &str,
