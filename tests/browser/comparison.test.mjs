@@ -61,7 +61,7 @@ describe("the page of a comparison", () => {
     const whole = await rangeOf(page, selector);
     await page.locator(selector).focus();
     for (let step = 0; step < 5; step++) await page.keyboard.press("Shift+ArrowRight");
-    assert.match(await page.locator(`${selector} + .spoken`).innerText(), /^0:\d\d\.\d: base 1.*MiB/);
+    assert.match(await page.locator(`${selector} + .spoken`).innerText(), /^0:\d\d\.\d: base 1 \d+\.\d MiB, .*candidate 3 \d/);
     await page.keyboard.press("+");
     const [from, to] = await rangeOf(page, selector);
     assert.ok(to - from < whole[1] - whole[0]);

@@ -51,12 +51,15 @@ pub(in crate::render) fn warnings(comparison: &Comparison) -> Vec<String> {
 /// Notes: metrics that should decide and were not measured, conditions that may differ because of
 /// SkyPilot's version, and packages that are unknown.
 pub(in crate::render) fn notes(comparison: &Comparison) -> Vec<String> {
+    // Without runs nothing was measured, and nothing is known.
+    if [&comparison.base, &comparison.candidate].iter().any(|side| side.runs.is_empty()) {
+        return Vec::new();
+    }
     let not_measured = comparison.not_measured.iter();
     let not_measured = not_measured.map(|it| format!("does not decide, not measured: {it}"));
     let of_skypilot = comparison.differences.iter().filter(|it| it.may_be_skypilots);
     let of_skypilot = of_skypilot.map(|it| format!("differs, maybe by SkyPilot: {it}"));
-    let has_runs = [&comparison.base, &comparison.candidate].map(|side| !side.runs.is_empty());
-    let unknown = (comparison.packages.is_none() && has_runs == [true, true]).then(|| {
+    let unknown = comparison.packages.is_none().then(|| {
         "packages not compared: those of the base or the candidate are unknown".to_owned()
     });
     not_measured.chain(of_skypilot).chain(unknown).collect()

@@ -1,6 +1,7 @@
 //! Tables of a comparison, for text and Markdown.
 
 use crate::comparison::{Change, Comparison, MOST_FORECAST, MetricComparison, MetricVerdict};
+use crate::ids::RunId;
 use crate::metric::{Amount, Unit};
 use crate::render::table::{Cell, Table, VERDICT};
 
@@ -26,6 +27,17 @@ pub(in crate::render) fn metrics(comparison: &Comparison, decide: bool) -> Table
             of_change(interval),
             Cell::Plain(verdict(metric)),
         ]);
+    }
+    table
+}
+
+/// Table of the runs that are compared, by the numbers of their pairs.
+pub(in crate::render) fn runs(comparison: &Comparison) -> Table {
+    let mut table = Table::new(&["number", "base", "candidate"], 3);
+    let [base, candidate] = [&comparison.base, &comparison.candidate].map(|side| &side.runs);
+    for index in 0..base.len().max(candidate.len()) {
+        let run = |of: &[RunId]| of.get(index).map_or_else(String::new, ToString::to_string);
+        table.row([(index + 1).to_string(), run(base), run(candidate)]);
     }
     table
 }

@@ -19,7 +19,7 @@ use crate::record::profile::Phase;
 use crate::render::comparison::notes::{self, FEW_PACKAGES, basis, warnings};
 use crate::render::comparison::rows;
 
-/// Number of intervals of the time axis, in each of which a curve has one point.
+/// Most intervals of the time axis, in each of which a curve has one point.
 const POINTS: u32 = 600;
 
 /// Curves of a run.
@@ -38,6 +38,14 @@ impl Curves {
         data.timeline.span?;
         let (run, load_began) = (report.run.clone(), load.began);
         Some(Self { run, timeline: data.timeline, load_began })
+    }
+
+    /// Mean time between two samples.
+    fn time_between_samples(&self) -> Duration {
+        let samples = self.timeline.series.iter().map(|series| series.times.len()).max();
+        let between = u32::try_from(samples.unwrap_or(0).saturating_sub(1)).unwrap_or(u32::MAX);
+        let time = self.before_load().saturating_add(self.after_start());
+        time.checked_div(between).unwrap_or_default()
     }
 
     /// Time before the load, with samples.
@@ -69,6 +77,7 @@ struct Page {
     warnings: Vec<String>,
     notes: Vec<String>,
     drawings: Vec<Drawing>,
+    runs: Table,
 }
 
 /// Packages that differ.
@@ -83,8 +92,8 @@ struct Packages {
 /// Amounts of a metric in all runs, on one axis.
 struct Strip {
     metric: String,
-    low: String,
-    high: String,
+    /// Smallest to largest amount, or the only one.
+    range: String,
     /// Places of base and candidate of each pair, in percent of the axis.
     pairs: Vec<[Option<String>; 2]>,
 }
@@ -129,6 +138,7 @@ pub fn render_comparison(
         warnings: warnings(comparison),
         notes: notes::notes(comparison),
         drawings,
+        runs: Table::showing("Runs that are compared", rows::runs(comparison)),
     };
     page.write_into(out)
 }
@@ -171,8 +181,10 @@ impl Strip {
         let of = |runs: &[Option<Amount>], index: usize| runs.get(index).and_then(place);
         Some(Self {
             metric: metric.metric.to_string(),
-            low: low.to_string(),
-            high: high.to_string(),
+            range: match low == high {
+                true => low.to_string(),
+                false => format!("{low} to {high}"),
+            },
             pairs: (0..runs)
                 .map(|index| [of(&metric.base_runs, index), of(&metric.candidate_runs, index)])
                 .collect(),
@@ -199,6 +211,9 @@ struct Axis {
     /// Longest time before a load.
     lead: Duration,
     length: Duration,
+    /// Interval with one point of each curve, in which each run has samples: a curve with gaps
+    /// would be a row of dots.
+    interval: Duration,
 }
 
 impl Axis {
@@ -206,11 +221,17 @@ impl Axis {
         let all = || curves.iter().flatten().map(|(_, curves)| *curves);
         let lead = all().map(Curves::before_load).max().unwrap_or_default();
         let rest = all().map(Curves::after_start).max().unwrap_or_default();
-        Self { lead, length: lead.saturating_add(rest) }
+        let length = lead.saturating_add(rest);
+        let sampled = all().map(Curves::time_between_samples).max().unwrap_or_default();
+        let shortest = Duration::from_millis(1);
+        let interval = (length / POINTS).max(sampled.saturating_mul(2)).max(shortest);
+        Self { lead, length, interval }
     }
 
-    fn interval(&self) -> Duration {
-        (self.length / POINTS).max(Duration::from_millis(1))
+    /// Number of intervals.
+    fn points(&self) -> u32 {
+        let points = self.length.as_nanos() / self.interval.as_nanos();
+        u32::try_from(points).unwrap_or(POINTS).min(POINTS).saturating_add(1)
     }
 
     /// Index of the interval of a time in a run.
@@ -219,8 +240,8 @@ impl Axis {
             true => self.lead.saturating_add(at.since(load_began)),
             false => self.lead.saturating_sub(load_began.since(at)),
         };
-        let index = on_axis.as_nanos() / self.interval().as_nanos();
-        usize::try_from(index).unwrap_or(usize::MAX).min(POINTS as usize)
+        let index = on_axis.as_nanos() / self.interval.as_nanos();
+        usize::try_from(index).unwrap_or(usize::MAX).min(self.points() as usize - 1)
     }
 }
 
@@ -229,12 +250,12 @@ fn charts(curves: &Compared<'_>, axis: &Axis) -> Vec<Chart> {
     let chart = |id, title, unit, quantity: Quantity, subject| {
         let series = curves.iter().zip(Role::ALL.map(Role::name)).flat_map(|(runs, side)| {
             runs.iter().map(move |(number, run)| Series {
-                name: format!("{side} {number}: {}", run.run),
+                name: format!("{side} {number}"),
                 look: side,
                 values: values(run, axis, quantity, subject),
             })
         });
-        let times = (0..=POINTS).map(|point| (axis.interval() * point).as_secs_f64());
+        let times = (0..axis.points()).map(|point| (axis.interval * point).as_secs_f64());
         Chart {
             id,
             title,
@@ -263,7 +284,7 @@ fn charts(curves: &Compared<'_>, axis: &Axis) -> Vec<Chart> {
 
 /// Maximum of a run's line in each interval of the axis.
 fn values(run: &Curves, axis: &Axis, quantity: Quantity, subject: Subject) -> Vec<Option<f64>> {
-    let mut values = vec![None; POINTS as usize + 1];
+    let mut values = vec![None; axis.points() as usize];
     let series = run.timeline.series.iter().find(|series| series.quantity == quantity);
     let line = series.and_then(|series| {
         let line = series.lines.iter().find(|line| line.subject == subject)?;

@@ -25,6 +25,7 @@ use super::changes::Change as _;
 use super::comparing::{compare, evidence};
 use super::evidence::four_users;
 use super::hour::MARKUP;
+use super::pages::data;
 
 /// Sets the packages of a run, beside SkyPilot itself.
 fn install(run: &mut Evidence, python: &str, packages: &[(&str, &str)]) {
@@ -213,6 +214,22 @@ fn a_run_that_is_left_out_is_named_with_its_failures_and_errors() {
         for part in [base[1].run.as_str(), "inconclusive: ", "failed: api:status", "ValueError"] {
             assert!(line.contains(part), "{part}: {line}");
         }
+    }
+}
+
+#[test]
+fn curves_are_those_of_the_compared_runs_without_gaps_in_them() {
+    let charts = data(&page_with_all_parts(0))["charts"].clone();
+    let series = charts[0]["series"].as_array().expect("a JSON array");
+    let names: Vec<&str> = series.iter().filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(
+        names,
+        ["base 1", "base 2", "base 3", "candidate 1", "candidate 2", "candidate 3"],
+        "without the run that is left out and its partner"
+    );
+    for one in series {
+        let values = one["values"].as_array().expect("a JSON array");
+        assert!(values.len() > 10 && values.iter().all(|value| value.is_number()), "{one}");
     }
 }
 
