@@ -1,4 +1,5 @@
-//! Content of the page for the template, which escapes everything except what [`embed`](super::embed) prepares.
+//! Content of the page for the template, which escapes everything except what
+//! [`embed`](super::embed) prepares.
 
 use std::io;
 
