@@ -1,6 +1,7 @@
 //! Tables of a comparison, for text and Markdown.
 
 use crate::comparison::{Change, Comparison, MOST_FORECAST, MetricComparison, MetricVerdict};
+use crate::ids::RunId;
 use crate::metric::{Amount, Unit};
 use crate::render::table::{Cell, Table, VERDICT};
 
@@ -26,6 +27,28 @@ pub(in crate::render) fn metrics(comparison: &Comparison, decide: bool) -> Table
             of_change(interval),
             Cell::Plain(verdict(metric)),
         ]);
+    }
+    table
+}
+
+/// Table of the runs that are compared, by the numbers of their pairs.
+pub(in crate::render) fn runs(comparison: &Comparison) -> Table {
+    let mut table = Table::new(&["number", "base", "candidate"], 3);
+    let [base, candidate] = [&comparison.base, &comparison.candidate].map(|side| &side.runs);
+    for index in 0..base.len().max(candidate.len()) {
+        let run = |of: &[RunId]| of.get(index).map_or_else(String::new, ToString::to_string);
+        table.row([(index + 1).to_string(), run(base), run(candidate)]);
+    }
+    table
+}
+
+/// Table of the packages that differ; without rows if none do, or if they are unknown.
+pub(in crate::render) fn packages(comparison: &Comparison) -> Table {
+    let mut table = Table::new(&["package", "base", "candidate"], 3);
+    for package in comparison.packages.iter().flatten() {
+        let version =
+            |of: &Option<String>| of.clone().unwrap_or_else(|| "not installed".to_owned());
+        table.row([package.name.clone(), version(&package.base), version(&package.candidate)]);
     }
     table
 }

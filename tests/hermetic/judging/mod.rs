@@ -6,6 +6,7 @@
 mod budgets;
 pub(crate) mod changes;
 mod comparing;
+pub(crate) mod comparison_answers;
 mod emulated;
 pub(crate) mod evidence;
 mod figures;

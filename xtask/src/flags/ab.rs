@@ -41,6 +41,10 @@ pub(crate) struct Ab {
     #[arg(long)]
     pub(crate) own_dependencies: bool,
 
+    /// Compare runs although machine or settings differ; every difference is in the result.
+    #[arg(long)]
+    pub(crate) allow_differences: bool,
+
     /// Continue a comparison that was interrupted, with its plan and flags [default: the latest].
     #[arg(id = "resume", long = "continue", value_name = "COMPARISON", num_args = 0..=1,
           default_missing_value = "latest")]

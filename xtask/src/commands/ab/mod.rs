@@ -33,7 +33,7 @@ pub(crate) fn run(flags: flags::Ab) -> Result<u8> {
     // Before standard output, whose reader may close the pipe at any time.
     github::summarize(&compared.directory.markdown());
     compare::show(&compared.comparison, &compared.directory, output)?;
-    Ok(compared.exit_code())
+    Ok(compared.comparison.verdict.exit_code())
 }
 
 /// Makes the runs and compares them.

@@ -54,13 +54,15 @@ pub(super) struct Resumed {
     pub(super) yes: bool,
 }
 
-/// Limits on the number of runs.
+/// Limits of a comparison: how many runs it makes, and what it compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
     /// Most pairs.
     pub(super) pairs: u32,
     /// Time after which no further pair begins; `None` without a limit.
     pub(super) max_time: Option<Duration>,
+    /// Whether runs are compared although their conditions differ.
+    pub(super) allows_differences: bool,
 }
 
 impl Order {
@@ -129,8 +131,8 @@ impl Order {
         let is_new = flags.base.is_some() || flags.own_dependencies || flags.results.out.is_some();
         if is_new || !has_no_flags {
             mistakes.push(
-                "--continue: expected only --pairs, --max-time, --yes and the form of the output, \
-                 since versions, plan and directory are those of the comparison"
+                "--continue: expected only --pairs, --max-time, --allow-differences, --yes and the \
+                 form of the output, since versions, plan and directory are those of the comparison"
                     .to_owned(),
             );
         }
@@ -193,7 +195,9 @@ fn limits(flags: &flags::Ab, record: Option<&AbRecord>) -> (Limits, Option<Strin
             _ => (None, Some(format!("--max-time: expected a time such as 2h, got `{text}`"))),
         },
     };
-    (Limits { pairs, max_time }, mistake)
+    let of_record = record.is_some_and(|record| record.allows_differences);
+    let allows_differences = flags.allow_differences || of_record;
+    (Limits { pairs, max_time, allows_differences }, mistake)
 }
 
 /// Base and candidate of a checkout alone, or a usage error.

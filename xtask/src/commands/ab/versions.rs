@@ -61,6 +61,7 @@ pub(super) fn of_new(
         candidate: under_test(&candidate),
         pairs: limits.pairs,
         max_time: limits.max_time,
+        allows_differences: limits.allows_differences,
         runs,
         request: RequestFile::of(base.request.clone()),
         plan: base.plan.clone(),
@@ -103,7 +104,8 @@ pub(super) fn of_resumed(
     };
     let (base, candidate) = (prepare(Role::Base)?, prepare(Role::Candidate)?);
     let versions = Versions { base, candidate, tests };
-    let record = AbRecord { pairs: limits.pairs, max_time: limits.max_time, ..record };
+    let Limits { pairs, max_time, allows_differences } = limits;
+    let record = AbRecord { pairs, max_time, allows_differences, ..record };
     Ok((versions, directory, record))
 }
 
