@@ -8,8 +8,10 @@
 //! * `estimate`, `risk`: the statistics behind it: Student's t, and the risk of a wrong verdict.
 //! * `failures`: errors and failures of the candidate alone.
 //! * `schedule`, `ab`: order of the runs of an `ab`, and the record from which it is continued.
+//! * `bisection`: search for the version that made a metric worse, by comparisons with a good one.
 
 mod ab;
+mod bisection;
 mod conditions;
 mod decision;
 mod estimate;
@@ -25,6 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use ab::{AbRecord, VersionUnderTest};
+pub use bisection::{Bisection, BisectionStep, CommitTitle, Outcome, Range, Revision, StepVerdict};
 pub use conditions::Difference;
 pub use decision::{Amounts, Change, MetricVerdict, Pairing};
 pub use estimate::{Interval, LEAST_RUNS, MOST_FORECAST, Noise};

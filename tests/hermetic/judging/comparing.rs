@@ -25,7 +25,8 @@ fn run(number: u32, mib: u64) -> Report {
     Report::assemble(&evidence(number, mib))
 }
 
-fn evidence(number: u32, mib: u64) -> Evidence {
+/// Evidence of a run with a number of its own, in which every peak is `mib` more.
+pub(super) fn evidence(number: u32, mib: u64) -> Evidence {
     let mut evidence = good_run(&four_users());
     let id = format!("20261128-0800{number:02}-00aa");
     evidence.run = RunId::of_directory(Path::new(&id));
@@ -38,7 +39,8 @@ fn evidence(number: u32, mib: u64) -> Evidence {
     evidence
 }
 
-fn runs(numbers: std::ops::Range<u32>, mib: u64) -> Vec<Report> {
+/// Reports of such runs.
+pub(super) fn runs(numbers: std::ops::Range<u32>, mib: u64) -> Vec<Report> {
     numbers.map(|number| run(number, mib)).collect()
 }
 
