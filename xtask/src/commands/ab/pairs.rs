@@ -1,8 +1,9 @@
 //! Runs of an `ab`, pair by pair, with a look at the comparison after each.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use host::signals::Interrupted;
 use skyload::analysis::Verdict;
 use skyload::comparison::{
@@ -19,18 +20,33 @@ use crate::commands::load::{Coordinator, RunSet, run_once};
 use crate::flags;
 
 /// Comparison in progress.
-pub(super) struct Ab {
-    pub(super) directory: ComparisonDir,
-    pub(super) record: AbRecord,
-    pub(super) config: Config,
+pub(crate) struct Ab {
+    pub(crate) directory: ComparisonDir,
+    pub(crate) record: AbRecord,
+    pub(crate) config: Config,
+    /// Command that continues after an interruption.
+    pub(crate) resume: String,
 }
 
 /// Comparison that has ended.
-pub(super) struct Compared {
-    pub(super) comparison: Comparison,
-    pub(super) directory: ComparisonDir,
+pub(crate) struct Compared {
+    pub(crate) comparison: Comparison,
+    pub(crate) directory: ComparisonDir,
+    pub(crate) record: AbRecord,
+    /// Whether no further pair fitted into `--max-time`.
+    pub(crate) is_out_of_time: bool,
     /// State of a place whose runs were all unusable; `None` if there is no such place.
-    stuck: Option<Stuck>,
+    stuck: Option<(Place, Stuck)>,
+}
+
+/// Role of a version whose run ended without a result, as the context of the error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailedRun(pub(crate) Role);
+
+impl fmt::Display for FailedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "running the {}", self.0.name())
+    }
 }
 
 /// Place whose runs were all unusable.
@@ -45,17 +61,22 @@ enum Stuck {
 impl Compared {
     /// Exit code of the verdict. With a place that has no usable run, a verdict of no difference is
     /// undecided, or scenario failed if the candidate failed there each time.
-    pub(super) fn exit_code(&self) -> u8 {
-        match (self.stuck, self.comparison.verdict.exit_code()) {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match (self.stuck.map(|(_, stuck)| stuck), self.comparison.verdict.exit_code()) {
             (Some(Stuck::CandidateFails), 0 | 12) => ComparisonVerdict::ScenarioFailed.exit_code(),
             (Some(Stuck::Unusable), 0) => ComparisonVerdict::Undecided.exit_code(),
             (_, code) => code,
         }
     }
+
+    /// Message of a place whose runs were all unusable; `None` if there is no such place.
+    pub(crate) fn obstacle(&self) -> Option<String> {
+        self.stuck.map(|(place, _)| why_stuck(&self.record, place))
+    }
 }
 
 /// Makes the runs that are missing, and compares all.
-pub(super) fn run(
+pub(crate) fn run(
     versions: &Versions<'_>,
     mut ab: Ab,
     files: flags::Files,
@@ -65,13 +86,14 @@ pub(super) fn run(
     // Of the first pair, and of the present one; `None` during the warm-up.
     let (mut began, mut pair_began) = (None, None);
     let mut longest_pair = Duration::ZERO;
-    let mut stuck = None;
+    let (mut stuck, mut is_out_of_time) = (None, false);
     loop {
         match next(&ab.record.done, ab.record.pairs) {
             Next::Complete => break,
             Next::Stuck(place) => {
-                coordinator.progress.note(ab.why_stuck(place));
-                stuck = Some(ab.stuck_at(place));
+                let why = why_stuck(&ab.record, place);
+                coordinator.progress.note(format!("The comparison ends: {why}"));
+                stuck = Some((place, ab.stuck_at(place)));
                 break;
             }
             Next::Run(place) => {
@@ -85,6 +107,7 @@ pub(super) fn run(
                     let expected = began.elapsed().saturating_add(longest_pair);
                     if ab.record.max_time.is_some_and(|most| expected > most) {
                         coordinator.progress.note("No further pair fits into --max-time");
+                        is_out_of_time = true;
                         break;
                     }
                 }
@@ -95,7 +118,8 @@ pub(super) fn run(
         }
     }
     let comparison = ab.compare(coordinator)?;
-    Ok(Compared { comparison, directory: ab.directory, stuck })
+    let Ab { directory, record, .. } = ab;
+    Ok(Compared { comparison, directory, record, is_out_of_time, stuck })
 }
 
 impl Ab {
@@ -138,7 +162,7 @@ impl Ab {
         if coordinator.signals.interrupted() {
             return Err(anyhow::Error::from(Interrupted).context(self.interrupted()));
         }
-        let single = single?;
+        let single = single.context(FailedRun(place.role))?;
         single.gate?;
         let (report, unusable) = (&single.report, unusable(&single.report));
         progress.note(match &unusable {
@@ -169,26 +193,13 @@ impl Ab {
         }
     }
 
-    /// Message of a comparison without a usable run at a place.
-    fn why_stuck(&self, place: Place) -> String {
-        let attempts = self.record.done.iter().filter(|run| run.place == place);
-        let last = attempts.clone().next_back().and_then(|run| run.unusable.as_deref());
-        format!(
-            "The comparison ends: no usable run of the {} in {} attempts; the last one: {}",
-            place.role.name(),
-            attempts.count(),
-            last.unwrap_or("no reason")
-        )
-    }
-
     /// Message of a comparison that was interrupted.
     fn interrupted(&self) -> String {
         let [pairs, _] = complete_pairs(&self.record.done).map(|runs| runs.len());
-        let name = self.directory.path().file_name().unwrap_or_default().to_string_lossy();
         format!(
-            "interrupted after {}; no run that had ended is lost\n  hint: `cargo xtask ab \
-             --continue {name}`",
-            counted(pairs, "pair")
+            "interrupted after {}; no run that had ended is lost\n  hint: `{}`",
+            counted(pairs, "pair"),
+            self.resume
         )
     }
 
@@ -220,4 +231,16 @@ impl Ab {
         sides.write(&comparison, &self.directory)?;
         Ok(comparison)
     }
+}
+
+/// Reason for which a comparison has no usable run at a place.
+fn why_stuck(record: &AbRecord, place: Place) -> String {
+    let attempts = record.done.iter().filter(|run| run.place == place);
+    let last = attempts.clone().next_back().and_then(|run| run.unusable.as_deref());
+    format!(
+        "no usable run of the {} in {} attempts; the last one: {}",
+        place.role.name(),
+        attempts.count(),
+        last.unwrap_or("no reason")
+    )
 }
