@@ -11,8 +11,10 @@
 //! * `packages`: packages that differ between both.
 //! * `excluded`, `early_end`: runs that are left out, and pairs that were not made.
 //! * `schedule`, `ab`: order of the runs of an `ab`, and the record from which it is continued.
+//! * `bisection`: search for the version that made a metric worse, by comparisons with a good one.
 
 mod ab;
+mod bisection;
 mod conditions;
 mod decision;
 mod early_end;
@@ -33,6 +35,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use ab::{AbRecord, VersionUnderTest};
+pub use bisection::{Bisection, BisectionStep, CommitTitle, Outcome, Range, Revision, StepVerdict};
 pub use conditions::Difference;
 pub use decision::{Amounts, Change, MetricVerdict, Pairing};
 pub use early_end::EarlyEnd;

@@ -90,14 +90,14 @@ fn needs(pairs: Option<usize>) -> String {
 }
 
 /// Interval that the verdict rests on.
-fn interval(change: &Change, metric: &MetricComparison) -> String {
+pub(in crate::render) fn interval(change: &Change, metric: &MetricComparison) -> String {
     let interval = change.decisive(metric.verdict);
     let [low, high] = [interval.low, interval.high].map(|end| signed(change, end, metric));
     format!("{low} to {high}")
 }
 
 /// Change with its sign, in percent or in the unit of the metric.
-fn signed(change: &Change, number: f64, metric: &MetricComparison) -> String {
+pub(in crate::render) fn signed(change: &Change, number: f64, metric: &MetricComparison) -> String {
     if change.is_ratio {
         return format!("{:+.1}%", number * 100.0);
     }

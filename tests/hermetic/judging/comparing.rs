@@ -39,7 +39,8 @@ pub(super) fn evidence(number: u32, mib: u64) -> Evidence {
     evidence
 }
 
-fn runs(numbers: std::ops::Range<u32>, mib: u64) -> Vec<Report> {
+/// Reports of such runs.
+pub(super) fn runs(numbers: std::ops::Range<u32>, mib: u64) -> Vec<Report> {
     numbers.map(|number| run(number, mib)).collect()
 }
 

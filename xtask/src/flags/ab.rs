@@ -7,8 +7,8 @@ use skyload::record::request::LoadRequest;
 
 use super::Results;
 
-/// Fewest and most pairs of an `ab`.
-const PAIRS: std::ops::RangeInclusive<i64> = 3..=100;
+/// Fewest and most pairs of a comparison.
+pub(super) const PAIRS: std::ops::RangeInclusive<i64> = 3..=100;
 
 /// Runs of two SkyPilots, alternately, until each metric that decides is decided, and compares them.
 #[derive(Args)]

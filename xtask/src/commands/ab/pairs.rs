@@ -1,9 +1,10 @@
 //! Runs of an `ab`, pair by pair, with a look at the comparison after each.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use host::signals::Interrupted;
 use skyload::comparison::{
     AbRecord, Comparison, EarlyEnd, LEAST_RUNS, Looks, Next, Place, PlacedRun, Role, Settings,
@@ -22,20 +23,32 @@ use crate::commands::report;
 use crate::flags;
 
 /// Comparison in progress.
-pub(super) struct Ab {
-    pub(super) directory: ComparisonDir,
-    pub(super) record: AbRecord,
-    pub(super) config: Config,
+pub(crate) struct Ab {
+    pub(crate) directory: ComparisonDir,
+    pub(crate) record: AbRecord,
+    pub(crate) config: Config,
+    /// Command that continues after an interruption.
+    pub(crate) resume: String,
 }
 
 /// Comparison that has ended.
-pub(super) struct Compared {
-    pub(super) comparison: Comparison,
-    pub(super) directory: ComparisonDir,
+pub(crate) struct Compared {
+    pub(crate) comparison: Comparison,
+    pub(crate) directory: ComparisonDir,
+}
+
+/// Role of a version whose run ended without a result, as the context of the error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailedRun(pub(crate) Role);
+
+impl fmt::Display for FailedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "running the {}", self.0.name())
+    }
 }
 
 /// Makes the runs that are missing, and compares all.
-pub(super) fn run(
+pub(crate) fn run(
     versions: &Versions<'_>,
     mut ab: Ab,
     files: flags::Files,
@@ -116,7 +129,7 @@ impl Ab {
         if coordinator.signals.interrupted() {
             return Err(anyhow::Error::from(Interrupted).context(self.interrupted()));
         }
-        let single = single?;
+        let single = single.context(FailedRun(place.role))?;
         single.gate?;
         let (report, unusable) = (&single.report, unusable(&single.report));
         progress.note(match &unusable {
@@ -144,14 +157,8 @@ impl Ab {
         format!(
             "interrupted after {}; no run that had ended is lost\n  hint: `{}`",
             counted(pairs, "pair"),
-            self.continuation()
+            self.resume
         )
-    }
-
-    /// Command that continues the comparison.
-    fn continuation(&self) -> String {
-        let name = self.directory.path().file_name().unwrap_or_default().to_string_lossy();
-        format!("cargo xtask ab --continue {name}")
     }
 
     /// Whether no further pair is needed: with enough pairs, every deciding metric is decided.
@@ -201,7 +208,7 @@ impl Ab {
     fn ensure_comparable(&self, comparison: &Comparison) -> Result<(), UsageErrors> {
         let hint = format!(
             "the runs are kept: `{} --allow-differences` compares them anyway",
-            self.continuation()
+            self.resume
         );
         compare::ensure_comparable(comparison, self.record.allows_differences, &hint)
     }
