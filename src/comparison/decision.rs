@@ -48,6 +48,8 @@ pub enum MetricVerdict {
         /// Whether the base is the version that has it.
         only_in_base: bool,
     },
+    /// Metric that needs conditions which are not those of the reference.
+    OtherConditions,
 }
 
 /// Change from base to candidate. Of memory, CPU and latencies a ratio minus 1 (0.05 is 5 %
@@ -86,6 +88,11 @@ impl MetricVerdict {
     /// Whether more pairs may decide.
     pub const fn is_undecided(&self) -> bool {
         matches!(self, Self::Undecided { .. })
+    }
+
+    /// Whether nothing was compared.
+    pub const fn is_not_compared(&self) -> bool {
+        matches!(self, Self::NotCompared { .. } | Self::OtherConditions)
     }
 }
 

@@ -4,6 +4,7 @@
 //! command that makes runs pair by pair calls it after each pair, with [`Looks::AfterEachPair`].
 //!
 //! * `measured_run`: conditions, amounts and failures of a run, from its report.
+//! * `reference`: stored set of runs, with which later ones are compared.
 //! * `conditions`: what should be equal in all runs, so that a change is SkyPilot's.
 //! * `metrics`, `decision`: amounts of each metric in each run, and the metric's verdict.
 //! * `estimate`, `risk`: the statistics behind it: Student's t, and the risk of a wrong verdict.
@@ -17,6 +18,7 @@ mod estimate;
 mod failures;
 mod measured_run;
 mod metrics;
+mod reference;
 mod risk;
 mod schedule;
 mod settings;
@@ -27,13 +29,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use ab::{AbRecord, VersionUnderTest};
-pub use conditions::Difference;
+use conditions::Unknown;
+pub use conditions::{Difference, Part};
 pub use decision::{Amounts, Change, MetricVerdict, Pairing};
 pub use estimate::{Interval, LEAST_RUNS, MOST_FORECAST, Noise};
 pub use failures::ErrorComparison;
 use measured_run::MeasuredRun;
 pub use measured_run::unusable;
 pub use metrics::MetricComparison;
+pub use reference::{Fingerprint, RecordedRun, Reference};
 pub use schedule::{Next, Place, PlacedRun, Role, complete_pairs, next};
 pub use settings::{Looks, Settings};
 pub use side::{Excluded, Side};
@@ -51,6 +55,9 @@ pub struct Comparison {
     pub version: Version<1>,
     /// Runs that the candidate is compared with.
     pub base: Side,
+    /// Whether the base is a reference, which is compared only where conditions are equal.
+    #[serde(default)]
+    pub against_reference: bool,
     /// Runs of the candidate.
     pub candidate: Side,
     /// Pairing of the runs.
@@ -85,20 +92,41 @@ impl Comparison {
         };
         let [base, candidate] = [base, candidate]
             .map(|reports| reports.iter().map(MeasuredRun::of).collect::<Vec<MeasuredRun>>());
-        Self::of_runs(&base, &candidate, pairing, settings)
+        Self::of_runs([&base, &candidate], pairing, false, settings)
+    }
+
+    /// Compares runs of a candidate with a reference: as sets, since runs of other days are not
+    /// pairs, and only those metrics whose conditions are equal.
+    pub fn with_reference(
+        reference: &Reference,
+        candidate: &[Report],
+        settings: &Settings,
+    ) -> Self {
+        let base = reference.measured_runs();
+        let candidate: Vec<MeasuredRun> = candidate.iter().map(MeasuredRun::of).collect();
+        Self::of_runs([&base, &candidate], Pairing::Unpaired, true, settings)
     }
 
     fn of_runs(
-        base: &[MeasuredRun],
-        candidate: &[MeasuredRun],
+        [base, candidate]: [&[MeasuredRun]; 2],
         pairing: Pairing,
+        against_reference: bool,
         settings: &Settings,
     ) -> Self {
         let ((base_side, base), (candidate_side, candidate)) =
             (Side::of(base, candidate, pairing), Side::of(candidate, base, pairing));
         let runs = base.iter().chain(&candidate).map(|run| (&run.run, &run.conditions));
-        let differences = conditions::differences(&runs.collect::<Vec<_>>());
-        let metrics = metrics::compare(&base, &candidate, pairing, settings);
+        let unknown =
+            if against_reference { Unknown::MayDiffer } else { Unknown::DiffersFromNothing };
+        let differences = conditions::differences(&runs.collect::<Vec<_>>(), unknown);
+        let other_conditions = |metric: ComparedMetric| {
+            let needed = Part::needed_for(metric.kind());
+            let differ = differences
+                .iter()
+                .filter(|it| against_reference && !it.may_be_skypilots && it.part <= needed);
+            differ.map(|difference| difference.what.clone()).collect::<Vec<String>>()
+        };
+        let metrics = metrics::compare([&base, &candidate], pairing, settings, other_conditions);
         let not_measured = settings.deciding_metrics().filter(|metric| {
             metrics.iter().all(|measured: &MetricComparison| measured.metric != *metric)
         });
@@ -117,6 +145,7 @@ impl Comparison {
         Self {
             version: Version,
             base: base_side,
+            against_reference,
             candidate: candidate_side,
             pairing,
             looks: settings.looks,
@@ -132,6 +161,15 @@ impl Comparison {
     /// Differences that make the change one of something else than SkyPilot.
     pub fn disturbances(&self) -> impl Iterator<Item = &Difference> {
         self.differences.iter().filter(|difference| !difference.may_be_skypilots)
+    }
+
+    /// Condition that differs, in words; the runs of a reference are named as such.
+    pub fn in_words(&self, difference: &Difference) -> String {
+        let Difference { what, run, value, other_run, other_value, .. } = difference;
+        match self.against_reference && self.base.runs.contains(run) {
+            true => format!("{what}: {value} in the reference, {other_value} in {other_run}"),
+            false => difference.to_string(),
+        }
     }
 
     /// Metrics that decide the verdict.
@@ -176,10 +214,30 @@ impl Comparison {
             ComparisonVerdict::Undecided => self.why_undecided(named(MetricVerdict::is_undecided)),
             ComparisonVerdict::Better => {
                 let better = named(|verdict| *verdict == MetricVerdict::Better);
-                format!("better: {better}; no deciding metric is worse")
+                format!("better: {better}; no deciding metric is worse{}", self.left_open())
             }
-            ComparisonVerdict::Same => "every deciding metric is the same".to_owned(),
+            ComparisonVerdict::Same => {
+                format!("every deciding metric is the same{}", self.left_open())
+            }
         }
+    }
+
+    /// Deciding metrics that are not compared because of the reference's conditions, to be appended
+    /// to a reason; empty if there are none.
+    fn left_open(&self) -> String {
+        let open = self.deciding().filter(|it| it.verdict == MetricVerdict::OtherConditions);
+        let open: Vec<String> = open.map(|metric| metric.metric.to_string()).collect();
+        match open.is_empty() {
+            true => String::new(),
+            false => format!("; not compared: {}", open.join(", ")),
+        }
+    }
+
+    /// Whether all deciding metrics need conditions that are not those of the reference.
+    pub fn has_nothing_to_compare(&self) -> bool {
+        let mut deciding = self.deciding().peekable();
+        deciding.peek().is_some()
+            && deciding.all(|metric| metric.verdict == MetricVerdict::OtherConditions)
     }
 
     fn why_undecided(&self, metrics: String) -> String {
@@ -190,6 +248,10 @@ impl Comparison {
                 "too few usable runs: {base} of the base, {candidate} of the candidate, at least \
                  {LEAST_RUNS} of each are needed"
             );
+        }
+        if self.has_nothing_to_compare() {
+            let differences = self.disturbances().map(|difference| self.in_words(difference));
+            return format!("nothing to compare: {}", differences.collect::<Vec<_>>().join("; "));
         }
         match self.pairs_needed() {
             _ if metrics.is_empty() => "no deciding metric was measured in both".to_owned(),

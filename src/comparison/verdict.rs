@@ -50,10 +50,9 @@ impl ComparisonVerdict {
     pub(super) fn of(metrics: &[MetricComparison], settings: &Settings) -> Self {
         let deciding = || metrics.iter().filter(|metric| metric.decides);
         let any = |wanted| deciding().any(|metric| metric.verdict == wanted);
-        let is_not_compared =
-            |it: &MetricComparison| matches!(it.verdict, MetricVerdict::NotCompared { .. });
         let is_open = deciding().any(|metric| metric.verdict.is_undecided())
-            || settings.metrics_decide() && deciding().all(is_not_compared);
+            || settings.metrics_decide()
+                && deciding().all(|metric| metric.verdict.is_not_compared());
         if any(MetricVerdict::Worse) {
             Self::Worse
         } else if is_open {

@@ -26,7 +26,9 @@ pub(in crate::render) fn warnings(comparison: &Comparison) -> Vec<String> {
             move |it: &Excluded| format!("left out of the {name}: {}: {}", it.run, it.reason);
         side.excluded.iter().map(line)
     });
-    let disturbances = comparison.disturbances().map(|it| format!("not equal in all runs: {it}"));
+    let disturbances = comparison
+        .disturbances()
+        .map(|it| format!("not equal in all runs: {}", comparison.in_words(it)));
     disturbances.chain(excluded).collect()
 }
 
@@ -36,6 +38,7 @@ pub(in crate::render) fn notes(comparison: &Comparison) -> Vec<String> {
     let not_measured = comparison.not_measured.iter();
     let not_measured = not_measured.map(|it| format!("does not decide, not measured: {it}"));
     let of_skypilot = comparison.differences.iter().filter(|it| it.may_be_skypilots);
-    let of_skypilot = of_skypilot.map(|it| format!("differs, maybe by SkyPilot: {it}"));
+    let of_skypilot =
+        of_skypilot.map(|it| format!("differs, maybe by SkyPilot: {}", comparison.in_words(it)));
     not_measured.chain(of_skypilot).collect()
 }

@@ -22,6 +22,7 @@ pub(crate) mod page_texts;
 pub(crate) mod pages;
 mod profiles;
 mod recommending;
+mod references;
 mod series;
 mod server_profiles;
 mod server_sizes;
