@@ -1,4 +1,5 @@
-//! `cargo xtask schema`: JSON schemas of report.json and compare.json, generated from the types.
+//! `cargo xtask schema`: JSON schemas of report.json, compare.json and references, generated from
+//! the types.
 
 use std::fs;
 use std::io::Write as _;

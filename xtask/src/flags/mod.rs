@@ -6,6 +6,7 @@ mod bench;
 mod compare;
 mod load;
 mod profile;
+mod reference;
 mod results;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) use bench::{Bench, BenchClient, BenchProfiler};
 pub(crate) use compare::Compare;
 pub(crate) use load::{Load, Results};
 pub(crate) use profile::{Profile, Profiler};
+pub(crate) use reference::{Reference, ReferenceCheck, ReferenceFile, ReferenceSet, ReferenceShow};
 pub(crate) use results::{Files, Format, Output, Prune, Recommend, Report, Runs, RunsAct};
 
 /// Load tests and memory budgets for the SkyPilot API server.
@@ -40,11 +42,14 @@ pub(crate) enum Command {
     Ab(Box<Ab>),
     /// Compare finished runs of two SkyPilots: which metrics are worse, better or the same.
     Compare(Compare),
+    /// Store finished runs as a reference, and compare later ones with it.
+    #[command(subcommand)]
+    Reference(Reference),
     /// List runs, newest first, or remove old ones.
     Runs(Runs),
     /// Recommend SkyPilot's memory constants from the peaks of runs, or print a patch.
     Recommend(Recommend),
-    /// Write the JSON schemas of report.json and compare.json into the checkout.
+    /// Write the JSON schemas of report.json, compare.json and references into the checkout.
     Schema,
     /// Run every test that needs no SkyPilot server.
     Test(Test),
