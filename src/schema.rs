@@ -1,4 +1,4 @@
-//! JSON schemas of `report.json`, `compare.json` and `bisect.json`, generated from the types that
+//! JSON schemas of `report.json`, `compare.json`, `bisect.json` and of a reference, generated from the types that
 //! are written to them.
 //!
 //! `cargo xtask schema` writes them to `schema`; a test checks that the files are up to date.
@@ -8,7 +8,7 @@ use schemars::transform::{Transform as _, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 
 use crate::analysis::Report;
-use crate::comparison::{Bisection, Comparison};
+use crate::comparison::{Bisection, Comparison, Reference};
 
 /// Path of the schema of `report.json`, from the root of the repository.
 pub const FILE: &str = "schema/report.schema.json";
@@ -19,12 +19,16 @@ pub const COMPARISON_FILE: &str = "schema/compare.schema.json";
 /// Path of the schema of `bisect.json`, from the root of the repository.
 pub const BISECTION_FILE: &str = "schema/bisect.schema.json";
 
+/// Path of the schema of a reference, from the root of the repository.
+pub const REFERENCE_FILE: &str = "schema/reference.schema.json";
+
 /// Schemas as this build writes them, with their paths from the root of the repository.
-pub fn all() -> [(&'static str, Schema); 3] {
+pub fn all() -> [(&'static str, Schema); 4] {
     [
         (FILE, of_report()),
         (COMPARISON_FILE, of::<Comparison>("skyload's compare.json")),
         (BISECTION_FILE, of::<Bisection>("skyload's bisect.json")),
+        (REFERENCE_FILE, of::<Reference>("skyload's reference")),
     ]
 }
 

@@ -1,4 +1,7 @@
 //! Conditions of two sets of runs: what should be equal, so that a change is SkyPilot's.
+//!
+//! They are in parts, by the metrics that need them: another CPU model changes CPU time and
+//! latencies, and leaves memory as it was.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::Report;
 use crate::fact::Fact;
 use crate::ids::RunId;
-use crate::plan::{PlannedScenario, ServerTarget, SkySelection};
+use crate::metric::Kind;
+use crate::plan::{LoadPlan, PlannedScenario, ServerTarget, SkySelection};
 use crate::record::environment::{Environment, HugePages, SkyUnderTest, short_commit};
+use crate::record::request::LoadRequest;
 use crate::units::{ByteSize, as_gib};
 
 /// Condition that differs between two runs.
@@ -24,8 +29,56 @@ pub struct Difference {
     pub other_run: RunId,
     /// Value in the other run.
     pub other_value: String,
+    /// Part that the condition is of, by the metrics that need it.
+    pub part: Part,
     /// Whether the condition may follow from SkyPilot's version, and is no reason to refuse.
     pub may_be_skypilots: bool,
+}
+
+/// Part of a run's conditions, by the metrics that need it to be equal. Metrics that need a part
+/// need those before it, too.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// Load that was asked for, without which nothing can be compared.
+    Load,
+    /// Kernel and settings that shape memory and numbers of processes, which all metrics need.
+    Memory,
+    /// CPUs of the machine, which CPU time and latencies need.
+    Cpu,
+}
+
+impl Part {
+    /// Parts in the order of files and tables.
+    pub const ALL: [Self; 3] = [Self::Load, Self::Memory, Self::Cpu];
+
+    /// Last part that metrics of a kind need.
+    pub(super) const fn needed_for(kind: Kind) -> Self {
+        match kind {
+            Kind::Memory | Kind::Growth | Kind::Count => Self::Memory,
+            Kind::Cpu | Kind::Latency => Self::Cpu,
+        }
+    }
+
+    /// Metrics that need the part, for tables.
+    pub const fn needed_by(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Memory => "all metrics",
+            Self::Cpu => "CPU, latencies",
+        }
+    }
+}
+
+/// Meaning of a condition that is unknown in one of two runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// Runs of one day: what is unknown differs from nothing.
+    DiffersFromNothing,
+    /// Runs of other days: machine and settings that cannot be checked may differ.
+    MayDiffer,
 }
 
 impl std::fmt::Display for Difference {
@@ -42,44 +95,62 @@ pub(super) struct Conditions {
     pub(super) sky: Option<String>,
     /// Selection of the SkyPilot; `None` if unknown.
     pub(super) selected: Option<SkySelection>,
-    /// Conditions in an order that is the same for every run.
-    list: Vec<Condition>,
+    /// Conditions, each with a name of its own.
+    pub(super) list: Vec<Condition>,
 }
 
 /// Condition of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Condition {
+pub(super) struct Condition {
     /// Name in messages.
-    what: &'static str,
-    /// Value as text; `None` if unknown, which differs from nothing.
-    value: Option<String>,
+    pub(super) what: String,
+    /// Value as text; `None` if unknown.
+    pub(super) value: Option<String>,
+    /// Part that the condition is of.
+    pub(super) part: Part,
     /// Whether the value may follow from SkyPilot's version.
-    may_be_skypilots: bool,
+    pub(super) may_be_skypilots: bool,
 }
 
 /// Conditions that differ from the first run's, each with the first run that differs.
-pub(super) fn differences(runs: &[(&RunId, &Conditions)]) -> Vec<Difference> {
+pub(super) fn differences(runs: &[(&RunId, &Conditions)], unknown: Unknown) -> Vec<Difference> {
     let Some(((run, first), others)) = runs.split_first() else { return Vec::new() };
     let mut found: Vec<Difference> = Vec::new();
     for (other_run, other) in others {
         let has_other_skypilot = first.may_be_of_other_skypilot(other);
-        for (here, there) in first.list.iter().zip(&other.list) {
-            let (Some(value), Some(other_value)) = (here.value.clone(), there.value.clone()) else {
+        for [here, there] in first.beside(other) {
+            // A stored condition does not say whether it may be SkyPilot's.
+            let facts = || [there, here].into_iter().flatten();
+            let Some(Condition { what, part, .. }) = facts().next() else { continue };
+            let [Some(value), Some(other_value)] =
+                [here, there].map(|condition| value_of(condition, *part, unknown))
+            else {
                 continue;
             };
-            if value != other_value && found.iter().all(|known| known.what != here.what) {
+            if value != other_value && found.iter().all(|known| known.what != *what) {
+                let may_be_skypilots = facts().any(|condition| condition.may_be_skypilots);
                 found.push(Difference {
-                    what: here.what.to_owned(),
+                    what: what.clone(),
                     run: (*run).clone(),
                     value,
                     other_run: (*other_run).clone(),
                     other_value,
-                    may_be_skypilots: here.may_be_skypilots && has_other_skypilot,
+                    part: *part,
+                    may_be_skypilots: may_be_skypilots && has_other_skypilot,
                 });
             }
         }
     }
     found
+}
+
+/// Value that is compared; `None` for one that differs from nothing.
+fn value_of(condition: Option<&Condition>, part: Part, unknown: Unknown) -> Option<String> {
+    let value = condition.and_then(|condition| condition.value.clone());
+    match unknown {
+        Unknown::MayDiffer if part != Part::Load => value.or_else(|| Some("unknown".to_owned())),
+        Unknown::MayDiffer | Unknown::DiffersFromNothing => value,
+    }
 }
 
 impl Conditions {
@@ -89,10 +160,11 @@ impl Conditions {
         let of_environment = environment.into_iter().flat_map(|environment| {
             of_machine(environment).into_iter().chain(of_server(environment))
         });
+        let of_plan = of_plan(&report.plan, report.request.as_ref()).into_iter();
         Self {
             sky: environment.map(|environment| sky_of(&environment.sky)),
             selected: Some(report.plan.sky.clone()),
-            list: of_plan(report).into_iter().chain(of_environment).collect(),
+            list: of_plan.chain(of_measurement(report)).chain(of_environment).collect(),
         }
     }
 
@@ -101,6 +173,18 @@ impl Conditions {
     fn may_be_of_other_skypilot(&self, other: &Self) -> bool {
         let selected = self.selected.as_ref().zip(other.selected.as_ref());
         self.sky != other.sky || selected.is_some_and(|(one, other)| one != other)
+    }
+
+    /// Conditions of two runs by their names, in the order of these, then those that only the
+    /// others have.
+    fn beside<'a>(&'a self, others: &'a Self) -> Vec<[Option<&'a Condition>; 2]> {
+        let both = self.list.iter().map(|here| [Some(here), others.get(&here.what)]);
+        let only_there = others.list.iter().filter(|there| self.get(&there.what).is_none());
+        both.chain(only_there.map(|there| [None, Some(there)])).collect()
+    }
+
+    fn get(&self, what: &str) -> Option<&Condition> {
+        self.list.iter().find(|condition| condition.what == what)
     }
 }
 
@@ -116,9 +200,20 @@ fn known(what: &'static str, value: impl ToString) -> Condition {
     optional(what, Some(value))
 }
 
+/// Condition of the load, unless it is put into another part.
 fn optional(what: &'static str, value: Option<impl ToString>) -> Condition {
     let value = value.map(|value| value.to_string());
-    Condition { what, value, may_be_skypilots: false }
+    Condition { what: what.to_owned(), value, part: Part::Load, may_be_skypilots: false }
+}
+
+/// Condition that all metrics need.
+fn for_memory(condition: Condition) -> Condition {
+    Condition { part: Part::Memory, ..condition }
+}
+
+/// Condition that CPU time and latencies need.
+fn for_cpu(condition: Condition) -> Condition {
+    Condition { part: Part::Cpu, ..condition }
 }
 
 /// Condition with items, or with none of them.
@@ -136,8 +231,8 @@ fn of_skypilot(condition: Condition) -> Condition {
     Condition { may_be_skypilots: true, ..condition }
 }
 
-fn of_plan(report: &Report) -> Vec<Condition> {
-    let plan = &report.plan;
+/// Conditions of the load, which the plan and its request have before the run.
+pub(super) fn of_plan(plan: &LoadPlan, request: Option<&LoadRequest>) -> Vec<Condition> {
     let scenario = |one: &PlannedScenario| {
         let concurrency = match one.concurrency < one.users {
             true => format!(" (concurrency {})", one.concurrency),
@@ -157,16 +252,14 @@ fn of_plan(report: &Report) -> Vec<Condition> {
         ServerTarget::Remote(url) => url.to_string(),
     };
     let duration = |duration| humantime::format_duration(duration).to_string();
-    let level = report.profiler.map(|profiler| profiler.describe());
     vec![
         list("scenarios", plan.scenarios.iter().map(scenario)),
         known("server", server),
         list("stated size", plan.size),
-        list("limits of the size", report.server_size.as_ref().map(|size| size.group.limits())),
         list("executor pools", (!plan.workers.is_none()).then_some(plan.workers)),
         list("infra", plan.infrastructure.names()),
         known("seed", plan.seed),
-        known("ramp", ramp(report)),
+        known("ramp", ramp(plan, request)),
         known("baseline", duration(plan.baseline)),
         known("cooldown", duration(plan.cooldown)),
         known("health probe", format!("{}/s", plan.probe_rate)),
@@ -176,15 +269,24 @@ fn of_plan(report: &Report) -> Vec<Condition> {
         yes_or_no("distinct users", plan.distinct_users),
         yes_or_no("reading of the server's own metrics", plan.server_metrics.is_some()),
         known("sampling interval", duration(plan.profiler_interval)),
-        optional("method of peaks", level),
     ]
 }
 
 /// Ramp as it was asked for: an automatic one depends on the machine's speed at that moment.
-fn ramp(report: &Report) -> String {
-    let asked = report.request.as_ref().and_then(|request| request.ramp.clone());
-    let of_plan = if report.plan.ramp.is_zero() { "none" } else { "automatic" };
+fn ramp(plan: &LoadPlan, request: Option<&LoadRequest>) -> String {
+    let asked = request.and_then(|request| request.ramp.clone());
+    let of_plan = if plan.ramp.is_zero() { "none" } else { "automatic" };
     asked.unwrap_or_else(|| of_plan.to_owned())
+}
+
+/// Conditions that show during the run: what the machine granted.
+fn of_measurement(report: &Report) -> Vec<Condition> {
+    let level = report.profiler.map(|profiler| profiler.describe());
+    let limits = report.server_size.as_ref().map(|size| size.group.limits());
+    vec![
+        for_memory(list("limits of the size", limits)),
+        for_memory(optional("method of peaks", level)),
+    ]
 }
 
 fn of_machine(environment: &Environment) -> Vec<Condition> {
@@ -205,17 +307,21 @@ fn of_machine(environment: &Environment) -> Vec<Condition> {
         HugePages::Unknown => None,
     });
     let variables = memory_settings.map(|settings| settings.assignments().join(" "));
+    let (system, kernel) = machine.system_and_kernel();
+    let variables = variables.map(|text| format!("[{text}]"));
     vec![
-        known("skyload", skyload),
-        known("CPUs", machine.cpus),
-        optional("CPU model", machine.cpu_model.as_ref()),
-        known("memory", format!("{:.2} GiB", as_gib(memory))),
-        known("system", &machine.system),
-        list("memory limit of control groups", memory_limit),
-        list("CPU quota of control groups", quota),
-        of_skypilot(optional("machine as SkyPilot counts it", counted)),
-        optional("transparent huge pages", huge_pages),
-        optional("variables that affect memory", variables.map(|text| format!("[{text}]"))),
+        for_memory(known("skyload", skyload)),
+        for_cpu(known("CPUs", machine.cpus)),
+        for_cpu(optional("CPU model", machine.cpu_model.as_ref())),
+        for_cpu(known("memory", format!("{:.2} GiB", as_gib(memory)))),
+        for_memory(known("system", system)),
+        for_memory(optional("kernel", kernel)),
+        for_memory(optional("page size", machine.page_size)),
+        for_memory(list("memory limit of control groups", memory_limit)),
+        for_cpu(list("CPU quota of control groups", quota)),
+        for_memory(of_skypilot(optional("machine as SkyPilot counts it", counted))),
+        for_memory(optional("transparent huge pages", huge_pages)),
+        for_memory(optional("variables that affect memory", variables)),
     ]
 }
 
@@ -227,7 +333,7 @@ fn of_server(environment: &Environment) -> Vec<Condition> {
     let constants = [sky.constants.long, sky.constants.short, sky.constants.server];
     let constants = constants.map(|one| one.map_or_else(|| "none".to_owned(), |it| it.to_string()));
     let extras = sky.extras.as_ref().map(|extras| format!("[{}]", extras.join(", ")));
-    vec![
+    let conditions = vec![
         of_skypilot(yes_or_no("jobs consolidation", server.consolidation)),
         of_skypilot(yes_or_no("serve consolidation", server.serve_consolidation)),
         yes_or_no("other infra of the server", server.clouds),
@@ -236,5 +342,6 @@ fn of_server(environment: &Environment) -> Vec<Condition> {
         of_skypilot(list("constants (long, short, server)", constants)),
         of_skypilot(list("modifications", modifications)),
         of_skypilot(optional("extras of the package", extras)),
-    ]
+    ];
+    conditions.into_iter().map(for_memory).collect()
 }

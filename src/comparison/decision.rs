@@ -60,6 +60,8 @@ pub enum MetricVerdict {
         /// Whether the base is the version that has it.
         only_in_base: bool,
     },
+    /// Metric that needs conditions which are not those of the reference.
+    OtherConditions,
 }
 
 /// Change from base to candidate. Of memory, CPU and latencies a ratio minus 1 (0.05 is 5 %
@@ -103,6 +105,11 @@ impl MetricVerdict {
     /// Whether the metric says nothing because the runs are too noisy.
     pub const fn is_too_noisy(&self) -> bool {
         matches!(self, Self::TooNoisy { .. })
+    }
+
+    /// Whether nothing was compared.
+    pub const fn is_not_compared(&self) -> bool {
+        matches!(self, Self::NotCompared { .. } | Self::OtherConditions)
     }
 }
 

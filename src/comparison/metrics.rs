@@ -30,16 +30,20 @@ pub struct MetricComparison {
     pub change: Option<Change>,
     /// Tolerance of the metric's kind.
     pub tolerance: Tolerance,
+    /// Names of the conditions that the metric needs and that are not those of the reference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_conditions: Vec<String>,
     /// Verdict.
     pub verdict: MetricVerdict,
 }
 
-/// Comparisons of all metrics, deciding ones first.
+/// Comparisons of all metrics, deciding ones first. A metric for which there are
+/// `other_conditions` is not compared.
 pub(super) fn compare(
-    base: &[&MeasuredRun],
-    candidate: &[&MeasuredRun],
+    [base, candidate]: [&[&MeasuredRun]; 2],
     pairing: Pairing,
     settings: &Settings,
+    other_conditions: impl Fn(ComparedMetric) -> Vec<String>,
 ) -> Vec<MetricComparison> {
     let measured = |metric: ComparedMetric| {
         let of = |run: &&MeasuredRun| run.amounts.get(&metric).copied();
@@ -59,11 +63,16 @@ pub(super) fn compare(
     let deciding = measured
         .iter()
         .filter(|(metric, amounts, _)| decides(*metric) && amounts.suffice(pairing))
+        .filter(|(metric, ..)| other_conditions(*metric).is_empty())
         .count();
     let compare_one = |(metric, amounts, has_lower_bounds): (ComparedMetric, Amounts, bool)| {
         // A metric that informs is judged as one more of those that decide.
         let metrics = deciding + usize::from(!decides(metric));
-        let (verdict, change) = decision::decide(metric, &amounts, pairing, settings, metrics);
+        let other_conditions = other_conditions(metric);
+        let (verdict, change) = match other_conditions.is_empty() {
+            true => decision::decide(metric, &amounts, pairing, settings, metrics),
+            false => (MetricVerdict::OtherConditions, None),
+        };
         let [base, candidate] = decision::means(metric.kind(), &amounts, pairing);
         MetricComparison {
             metric,
@@ -75,6 +84,7 @@ pub(super) fn compare(
             has_lower_bounds,
             change,
             tolerance: settings.tolerance(metric),
+            other_conditions,
             verdict,
         }
     };

@@ -4,6 +4,7 @@
 //! command that makes runs pair by pair calls it after each pair, with [`Looks::AfterEachPair`].
 //!
 //! * `measured_run`: conditions, amounts and failures of a run, from its report.
+//! * `reference`: stored set of runs, with which later ones are compared.
 //! * `conditions`: what should be equal in all runs, so that a change is SkyPilot's.
 //! * `metrics`, `scale`, `decision`: amounts of each metric in each run, and the metric's verdict.
 //! * `estimate`, `risk`: the statistics behind it: Student's t, and the risk of a wrong verdict.
@@ -24,6 +25,7 @@ mod failures;
 mod measured_run;
 mod metrics;
 mod packages;
+mod reference;
 mod risk;
 mod scale;
 mod schedule;
@@ -36,7 +38,8 @@ use serde::{Deserialize, Serialize};
 
 pub use ab::{AbRecord, VersionUnderTest};
 pub use bisection::{Bisection, BisectionStep, CommitTitle, Outcome, Range, Revision, StepVerdict};
-pub use conditions::Difference;
+use conditions::Unknown;
+pub use conditions::{Difference, Part};
 pub use decision::{Amounts, Change, MetricVerdict, Pairing};
 pub use early_end::EarlyEnd;
 pub use estimate::{Interval, LEAST_RUNS, MOST_FORECAST, Noise};
@@ -46,6 +49,7 @@ use measured_run::MeasuredRun;
 pub use measured_run::unusable;
 pub use metrics::MetricComparison;
 pub use packages::PackageDifference;
+pub use reference::{Fingerprint, RecordedRun, Reference};
 pub use schedule::{Next, Place, PlacedRun, Role, complete_pairs, left_out, next, warm_ups};
 pub use settings::{Looks, Settings};
 pub use side::Side;
@@ -63,6 +67,9 @@ pub struct Comparison {
     pub version: Version<1>,
     /// Runs that the candidate is compared with.
     pub base: Side,
+    /// Whether the base is a reference, which is compared only where conditions are equal.
+    #[serde(default)]
+    pub against_reference: bool,
     /// Runs of the candidate.
     pub candidate: Side,
     /// Pairing of the runs.
@@ -105,23 +112,44 @@ impl Comparison {
         };
         let [base, candidate] = [base, candidate]
             .map(|reports| reports.iter().map(MeasuredRun::of).collect::<Vec<MeasuredRun>>());
-        Self::of_runs(&base, &candidate, pairing, settings)
+        Self::of_runs([&base, &candidate], pairing, false, settings)
+    }
+
+    /// Compares runs of a candidate with a reference: as sets, since runs of other days are not
+    /// pairs, and only those metrics whose conditions are equal.
+    pub fn with_reference(
+        reference: &Reference,
+        candidate: &[Report],
+        settings: &Settings,
+    ) -> Self {
+        let base = reference.measured_runs();
+        let candidate: Vec<MeasuredRun> = candidate.iter().map(MeasuredRun::of).collect();
+        Self::of_runs([&base, &candidate], Pairing::Unpaired, true, settings)
     }
 
     fn of_runs(
-        base: &[MeasuredRun],
-        candidate: &[MeasuredRun],
+        [base, candidate]: [&[MeasuredRun]; 2],
         pairing: Pairing,
+        against_reference: bool,
         settings: &Settings,
     ) -> Self {
         let ((base_side, base), (candidate_side, candidate)) =
             (Side::of(base, candidate, pairing), Side::of(candidate, base, pairing));
         let runs = base.iter().chain(&candidate).map(|run| (&run.run, &run.conditions));
-        let mut differences = conditions::differences(&runs.collect::<Vec<_>>());
+        let unknown =
+            if against_reference { Unknown::MayDiffer } else { Unknown::DiffersFromNothing };
+        let mut differences = conditions::differences(&runs.collect::<Vec<_>>(), unknown);
         differences.extend(packages::within(Role::Base, &base));
         differences.extend(packages::within(Role::Candidate, &candidate));
         let packages = packages::between(&base, &candidate);
-        let metrics = metrics::compare(&base, &candidate, pairing, settings);
+        let other_conditions = |metric: ComparedMetric| {
+            let needed = Part::needed_for(metric.kind());
+            let differ = differences
+                .iter()
+                .filter(|it| against_reference && !it.may_be_skypilots && it.part <= needed);
+            differ.map(|difference| difference.what.clone()).collect::<Vec<String>>()
+        };
+        let metrics = metrics::compare([&base, &candidate], pairing, settings, other_conditions);
         let not_measured = settings.deciding_metrics().filter(|metric| {
             metrics.iter().all(|measured: &MetricComparison| measured.metric != *metric)
         });
@@ -140,6 +168,7 @@ impl Comparison {
         Self {
             version: Version,
             base: base_side,
+            against_reference,
             candidate: candidate_side,
             pairing,
             looks: settings.looks,
@@ -174,6 +203,15 @@ impl Comparison {
     /// Differences that make the change one of something else than SkyPilot.
     pub fn disturbances(&self) -> impl Iterator<Item = &Difference> {
         self.differences.iter().filter(|difference| !difference.may_be_skypilots)
+    }
+
+    /// Condition that differs, in words; the runs of a reference are named as such.
+    pub fn in_words(&self, difference: &Difference) -> String {
+        let Difference { what, run, value, other_run, other_value, .. } = difference;
+        match self.against_reference && self.base.runs.contains(run) {
+            true => format!("{what}: {value} in the reference, {other_value} in {other_run}"),
+            false => difference.to_string(),
+        }
     }
 
     /// Metrics that decide the verdict.
@@ -230,28 +268,39 @@ impl Comparison {
             ComparisonVerdict::Undecided => self.why_undecided(named(MetricVerdict::is_undecided)),
             ComparisonVerdict::Better => {
                 let better = named(|verdict| *verdict == MetricVerdict::Better);
-                format!("better: {better}; no deciding metric is worse{}", self.too_noisy())
+                format!("better: {better}; no deciding metric is worse{}", self.left_open())
             }
-            ComparisonVerdict::Same => match named(MetricVerdict::is_too_noisy).is_empty() {
-                true => "every deciding metric is the same".to_owned(),
-                false => {
+            ComparisonVerdict::Same => match self.left_open() {
+                open if open.is_empty() => "every deciding metric is the same".to_owned(),
+                open => {
                     let same = named(|verdict| *verdict == MetricVerdict::Same);
-                    format!("the same: {same}{}", self.too_noisy())
+                    format!("the same: {same}{open}")
                 }
             },
         }
     }
 
-    /// Clause on deciding metrics that are too noisy; empty without one.
-    fn too_noisy(&self) -> String {
-        let clauses = self.deciding().filter_map(|metric| match metric.verdict {
+    /// Clauses on deciding metrics that are too noisy, or not compared because of the reference's
+    /// conditions; empty if there are none.
+    fn left_open(&self) -> String {
+        let too_noisy = self.deciding().filter_map(|metric| match metric.verdict {
             MetricVerdict::TooNoisy { pairs } => {
                 let pairs = pairs.map_or_else(|| format!("> {MOST_FORECAST}"), |it| it.to_string());
                 Some(format!("; too noisy to tell: {} (needs {pairs} pairs)", metric.metric))
             }
             _ => None,
         });
-        clauses.collect()
+        let other = self.deciding().filter(|it| it.verdict == MetricVerdict::OtherConditions);
+        let other: Vec<String> = other.map(|metric| metric.metric.to_string()).collect();
+        let other = (!other.is_empty()).then(|| format!("; not compared: {}", other.join(", ")));
+        too_noisy.chain(other).collect()
+    }
+
+    /// Whether all deciding metrics need conditions that are not those of the reference.
+    pub fn has_nothing_to_compare(&self) -> bool {
+        let mut deciding = self.deciding().peekable();
+        deciding.peek().is_some()
+            && deciding.all(|metric| metric.verdict == MetricVerdict::OtherConditions)
     }
 
     fn why_undecided(&self, metrics: String) -> String {
@@ -263,9 +312,13 @@ impl Comparison {
                  {LEAST_RUNS} of each are needed"
             );
         }
+        if self.has_nothing_to_compare() {
+            let differences = self.disturbances().map(|difference| self.in_words(difference));
+            return format!("nothing to compare: {}", differences.collect::<Vec<_>>().join("; "));
+        }
         match self.pairs_needed() {
             _ if metrics.is_empty() && self.is_open() => {
-                format!("no deciding metric is decided{}", self.too_noisy())
+                format!("no deciding metric is decided{}", self.left_open())
             }
             _ if metrics.is_empty() => "no deciding metric was measured in both".to_owned(),
             Some(pairs) => format!("{metrics}; {pairs} pairs would decide"),

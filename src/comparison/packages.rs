@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::conditions::Difference;
+use super::conditions::{Difference, Part};
 use super::measured_run::MeasuredRun;
 use super::schedule::Role;
 use crate::record::environment::PythonPackages;
@@ -70,6 +70,7 @@ pub(super) fn within(role: Role, runs: &[&MeasuredRun]) -> Option<Difference> {
             value: named(|differing| &differing.base),
             other_run: other_run.clone(),
             other_value: named(|differing| &differing.candidate),
+            part: Part::Memory,
             may_be_skypilots: false,
         })
     })

@@ -50,9 +50,8 @@ impl ComparisonVerdict {
     pub(super) fn of(metrics: &[MetricComparison], settings: &Settings) -> Self {
         let deciding = || metrics.iter().filter(|metric| metric.decides);
         let any = |wanted| deciding().any(|metric| metric.verdict == wanted);
-        let says_nothing = |it: &MetricComparison| {
-            it.verdict.is_too_noisy() || matches!(it.verdict, MetricVerdict::NotCompared { .. })
-        };
+        let says_nothing =
+            |it: &MetricComparison| it.verdict.is_too_noisy() || it.verdict.is_not_compared();
         let is_open = deciding().any(|metric| metric.verdict.is_undecided())
             || settings.metrics_decide() && deciding().all(says_nothing);
         if any(MetricVerdict::Worse) {

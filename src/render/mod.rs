@@ -1,5 +1,5 @@
-//! Renderers of a finished report, of a finished [`comparison`] and of a [`bisection`]. They
-//! compute no results.
+//! Renderers of a finished report, of a finished [`comparison`], of a [`bisection`] and of a
+//! [`reference`]. They compute no results.
 //!
 //! [`text`] is for a terminal, [`html`] for a browser, [`markdown`] for a pull request, [`junit`]
 //! and [`github`] for CI, [`series`] for other tools. [`next_step`] is the command that text and HTML suggest.
@@ -12,6 +12,7 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 mod next_step;
+pub mod reference;
 pub mod series;
 pub mod table;
 mod tables;

@@ -93,6 +93,7 @@ impl BisectionStep {
                     obstacle.unwrap_or_else(|| format!("{metric} was not measured in any run")),
                 )
             }
+            Some(MetricVerdict::OtherConditions) => untestable("of other conditions".to_owned()),
             Some(MetricVerdict::NotCompared { only_in_base }) => untestable(format!(
                 "{metric} was measured in the {} version alone",
                 if only_in_base { "good" } else { "other" }

@@ -40,6 +40,7 @@ fn comparison(percent: f64) -> MetricComparison {
         base_runs: Vec::new(),
         candidate_runs: Vec::new(),
         has_lower_bounds: false,
+        other_conditions: Vec::new(),
         change: Some(change),
         tolerance: Tolerance::of(metric.kind()),
         verdict: MetricVerdict::Same,

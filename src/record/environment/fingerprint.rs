@@ -43,7 +43,16 @@ impl Fingerprint {
             machine,
             fingerprint: _,
         } = environment;
-        let MachineFacts { cpus, cpu_model, memory_total, system, limits } = machine;
+        let MachineFacts {
+            cpus,
+            cpu_model,
+            memory_total,
+            system,
+            // A property of the kernel, which `system` names; without it, the hashes of earlier
+            // builds stay the same.
+            page_size: _,
+            limits,
+        } = machine;
         // Rounded down to 256 MiB: the kernel reserves a different amount at each boot.
         let memory = memory_total.as_u64() / ByteSize::mib(256).as_u64();
         // Without the paths of the limits' files, which contain names of containers.

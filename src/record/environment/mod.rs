@@ -291,16 +291,58 @@ pub struct MachineFacts {
     pub cpu_model: Option<String>,
     /// Total memory, in bytes.
     pub memory_total: ByteSize,
-    /// Operating system and kernel.
+    /// Operating system and release of its kernel.
     pub system: String,
+    /// Size of a page of memory, in bytes; `None` in runs of earlier builds.
+    #[serde(default)]
+    pub page_size: Option<ByteSize>,
     /// Limits on the run by control groups and the shell.
     #[serde(default)]
     pub limits: MachineLimits,
 }
 
+/// Text between the operating system and the release of its kernel.
+const KERNEL: &str = ", kernel ";
+
+impl MachineFacts {
+    /// Text of `system`, of what is known.
+    pub fn system_text(system: Option<String>, kernel: Option<String>) -> String {
+        system.into_iter().chain(kernel).collect::<Vec<_>>().join(KERNEL)
+    }
+
+    /// Operating system, and the release of its kernel if it is known.
+    pub fn system_and_kernel(&self) -> (&str, Option<&str>) {
+        match self.system.rsplit_once(KERNEL) {
+            Some((system, kernel)) => (system, Some(kernel)),
+            None => (&self.system, None),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernel_is_told_from_the_operating_system() {
+        for (system, kernel) in [(Some("Linux (Debian 12)"), Some("6.1.0")), (Some("Linux"), None)]
+        {
+            let text =
+                MachineFacts::system_text(system.map(str::to_owned), kernel.map(str::to_owned));
+            let machine = MachineFacts {
+                cpus: 2,
+                cpu_model: None,
+                memory_total: ByteSize::gib(16),
+                system: text,
+                page_size: None,
+                limits: MachineLimits::NONE,
+            };
+            assert_eq!(
+                (Some(machine.system_and_kernel().0), machine.system_and_kernel().1),
+                (system, kernel)
+            );
+        }
+    }
 
     #[test]
     fn worker_counts_are_read_from_the_last_start_message_of_a_log() {

@@ -4,7 +4,7 @@
 //! module goes the other way: it takes each flag from clap's declaration and its value from the
 //! request's JSON. A new flag is therefore included without a change here.
 
-use clap::{Arg, Args as _, Command};
+use clap::{Arg, Args as _, Command, FromArgMatches as _};
 use serde_json::Value;
 
 use crate::record::request::LoadRequest;
@@ -48,6 +48,22 @@ impl LoadRequest {
         let flags = flags();
         let set = flags.iter().filter_map(|flag| Some((flag, values.get(&key(flag))?)));
         set.flat_map(|(flag, value)| flag_args(flag, value)).collect()
+    }
+
+    /// Request of arguments, as of [`Self::to_args`].
+    ///
+    /// # Errors
+    ///
+    /// When the arguments are none of `cargo xtask load`: one line that names the first mistake.
+    pub fn from_args(args: &[String]) -> Result<Self, String> {
+        let command = Self::augment_args(Command::new("load").no_binary_name(true));
+        let parsed = command.try_get_matches_from(args);
+        let request = parsed.and_then(|matches| Self::from_arg_matches(&matches));
+        request.map_err(|error| {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            first.trim_start_matches("error: ").to_owned()
+        })
     }
 
     /// Complete command, quoted for a POSIX shell.
@@ -120,8 +136,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::PathBuf;
 
+    use clap::ArgAction;
     use clap::builder::PossibleValue;
-    use clap::{ArgAction, FromArgMatches as _};
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::{option, sample};
@@ -131,8 +147,7 @@ mod tests {
 
     /// Request of a command line.
     fn parse(args: Vec<String>) -> LoadRequest {
-        let command = LoadRequest::augment_args(Command::new("load").no_binary_name(true));
-        LoadRequest::from_arg_matches(&command.try_get_matches_from(args).unwrap()).unwrap()
+        LoadRequest::from_args(&args).unwrap()
     }
 
     /// Flags that are recorded in a request: all except `--yes`.
@@ -211,6 +226,12 @@ mod tests {
         ] {
             assert_eq!(parse(words(before)), parse(words(now)), "{before}");
         }
+    }
+
+    #[test]
+    fn arguments_that_load_does_not_have_are_an_error_in_one_line() {
+        let error = LoadRequest::from_args(&["--no-such-flag".to_owned()]).unwrap_err();
+        assert!(error.contains("--no-such-flag") && !error.contains('\n'), "{error}");
     }
 
     #[test]

@@ -44,7 +44,9 @@ pub(in crate::render) fn warnings(comparison: &Comparison) -> Vec<String> {
     let excluded = sides.into_iter().flat_map(|(name, side)| {
         side.excluded.iter().map(move |it| format!("left out of the {name}: {it}"))
     });
-    let disturbances = comparison.disturbances().map(|it| format!("not equal in all runs: {it}"));
+    let disturbances = comparison
+        .disturbances()
+        .map(|it| format!("not equal in all runs: {}", comparison.in_words(it)));
     disturbances.chain(excluded).collect()
 }
 
@@ -58,7 +60,8 @@ pub(in crate::render) fn notes(comparison: &Comparison) -> Vec<String> {
     let not_measured = comparison.not_measured.iter();
     let not_measured = not_measured.map(|it| format!("does not decide, not measured: {it}"));
     let of_skypilot = comparison.differences.iter().filter(|it| it.may_be_skypilots);
-    let of_skypilot = of_skypilot.map(|it| format!("differs, maybe by SkyPilot: {it}"));
+    let of_skypilot =
+        of_skypilot.map(|it| format!("differs, maybe by SkyPilot: {}", comparison.in_words(it)));
     let unknown = comparison.packages.is_none().then(|| {
         "packages not compared: those of the base or the candidate are unknown".to_owned()
     });

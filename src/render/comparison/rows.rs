@@ -78,6 +78,12 @@ fn verdict(metric: &MetricComparison) -> String {
         (MetricVerdict::TooNoisy { pairs }, _) => format!("too noisy ({})", needs(pairs)),
         (MetricVerdict::NotCompared { only_in_base: true }, _) => "only in base".to_owned(),
         (MetricVerdict::NotCompared { only_in_base: false }, _) => "only in candidate".to_owned(),
+        (MetricVerdict::OtherConditions, _) => match &metric.other_conditions[..] {
+            [first, others @ ..] if !others.is_empty() => {
+                format!("not compared ({first} and {} more)", others.len())
+            }
+            conditions => format!("not compared ({})", conditions.concat()),
+        },
     }
 }
 

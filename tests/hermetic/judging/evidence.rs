@@ -169,6 +169,7 @@ fn environment() -> Environment {
             cpus: 2,
             memory_total: ByteSize::gib(16),
             system: "a test".to_owned(),
+            page_size: None,
             limits: MachineLimits::NONE,
         },
     }

@@ -24,6 +24,7 @@ pub(crate) mod page_texts;
 pub(crate) mod pages;
 mod profiles;
 mod recommending;
+mod references;
 mod series;
 mod server_profiles;
 mod server_sizes;

@@ -206,6 +206,7 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             cpus: 1,
             memory_total: MACHINE.memory_total,
             system: "t".into(),
+            page_size: None,
             limits: MachineLimits::NONE,
         },
     })

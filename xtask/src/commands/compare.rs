@@ -26,9 +26,9 @@ const HINT: &str =
     "compare runs of one plan on one machine; --allow-differences compares these anyway";
 
 /// Runs of one SkyPilot.
-struct Side {
-    reports: Vec<Report>,
-    curves: Vec<Curves>,
+pub(crate) struct Side {
+    pub(crate) reports: Vec<Report>,
+    pub(crate) curves: Vec<Curves>,
 }
 
 pub(crate) fn run(flags: &flags::Compare) -> Result<u8> {
@@ -61,7 +61,7 @@ impl Sides {
         let sides = [base, candidate]
             .map(|side| side.map_err(|UsageErrors(of_side)| mistakes.extend(of_side)).ok());
         if let [Some(base), Some(candidate)] = sides {
-            mistakes.extend(named_twice(&base.reports, &candidate.reports));
+            mistakes.extend(named_twice(base.reports.iter().chain(&candidate.reports)));
             if mistakes.is_empty() {
                 return Ok(Self {
                     reports: [base.reports, candidate.reports],
@@ -80,16 +80,26 @@ impl Sides {
 
     /// Writes all formats of the runs' comparison to its directory.
     pub(crate) fn write(&self, comparison: &Comparison, directory: &ComparisonDir) -> Result<()> {
-        write_json(&directory.json(), comparison)?;
-        write_with(&directory.markdown(), |out| render_markdown(comparison, out))?;
-        write_with(&directory.html(), |out| render_comparison(comparison, &self.curves, out))?;
-        runs::warn_if_not_latest(directory.link_latest()?, directory.path(), Progress::new());
-        Ok(())
+        write(comparison, &self.curves, directory)
     }
 }
 
+/// Writes all formats of a comparison to its directory.
+pub(crate) fn write(
+    comparison: &Comparison,
+    curves: &[Vec<Curves>; 2],
+    directory: &ComparisonDir,
+) -> Result<()> {
+    write_json(&directory.json(), comparison)?;
+    write_with(&directory.markdown(), |out| render_markdown(comparison, out))?;
+    write_with(&directory.html(), |out| render_comparison(comparison, curves, out))?;
+    runs::warn_if_not_latest(directory.link_latest()?, directory.path(), Progress::new());
+    Ok(())
+}
+
 impl Side {
-    fn read(workspace: &Workspace, names: &[PathBuf]) -> Result<Self, UsageErrors> {
+    /// Runs by their names, or all usage errors.
+    pub(crate) fn read(workspace: &Workspace, names: &[PathBuf]) -> Result<Self, UsageErrors> {
         let runs = report::of_runs(workspace, names, |report, evidence| {
             let curves = Curves::of(&report, ChartData::assemble(&report, evidence));
             (report, curves)
@@ -100,13 +110,22 @@ impl Side {
 }
 
 /// Message for each run that is named more than once.
-fn named_twice(base: &[Report], candidate: &[Report]) -> Vec<String> {
+pub(crate) fn named_twice<'a>(reports: impl IntoIterator<Item = &'a Report>) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    let all = base.iter().chain(candidate).map(|report| &report.run);
+    let all = reports.into_iter().map(|report| &report.run);
     let twice: BTreeSet<&RunId> = all.filter(|run| !seen.insert(*run)).collect();
     twice
         .into_iter()
         .map(|run| format!("run {run} is named twice: a run is no noise of its own"))
+        .collect()
+}
+
+/// Message for each side with runs of several SkyPilots.
+pub(crate) fn mixed_sides(comparison: &Comparison) -> Vec<String> {
+    let sides = [("base", &comparison.base), ("candidate", &comparison.candidate)];
+    let mixed = sides.into_iter().filter(|(_, side)| side.sky.len() > 1);
+    mixed
+        .map(|(name, side)| format!("expected one SkyPilot in the {name}, got {}", side.name()))
         .collect()
 }
 
@@ -116,11 +135,7 @@ pub(crate) fn ensure_comparable(
     allows_differences: bool,
     hint: &str,
 ) -> Result<(), UsageErrors> {
-    let sides = [("base", &comparison.base), ("candidate", &comparison.candidate)];
-    let mixed = sides.into_iter().filter(|(_, side)| side.sky.len() > 1);
-    let mut mistakes: Vec<String> = mixed
-        .map(|(name, side)| format!("expected one SkyPilot in the {name}, got {}", side.name()))
-        .collect();
+    let mut mistakes = mixed_sides(comparison);
     if !allows_differences {
         let differences = comparison.disturbances();
         let mut differ: Vec<String> =

@@ -7,6 +7,7 @@ mod bisect;
 mod compare;
 mod load;
 mod profile;
+mod reference;
 mod results;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use bisect::Bisect;
 pub(crate) use compare::Compare;
 pub(crate) use load::{Load, Results};
 pub(crate) use profile::{Profile, Profiler};
+pub(crate) use reference::{Reference, ReferenceCheck, ReferenceFile, ReferenceSet, ReferenceShow};
 pub(crate) use results::{Files, Format, Output, Prune, Recommend, Report, Runs, RunsAct};
 
 /// Load tests and memory budgets for the SkyPilot API server.
@@ -44,11 +46,15 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Find the release, nightly build or commit that made a metric worse.
     Bisect(Box<Bisect>),
+    /// Store finished runs as a reference, and compare later ones with it.
+    #[command(subcommand)]
+    Reference(Reference),
     /// List runs, newest first, or remove old ones.
     Runs(Runs),
     /// Recommend SkyPilot's memory constants from the peaks of runs, or print a patch.
     Recommend(Recommend),
-    /// Write the JSON schemas of report.json, compare.json and bisect.json into the checkout.
+    /// Write the JSON schemas of report.json, compare.json, bisect.json and references into the
+    /// checkout.
     Schema,
     /// Run every test that needs no SkyPilot server.
     Test(Test),

@@ -15,7 +15,7 @@ use crate::support::{Finished, Schema, Site};
 
 /// Copies of a finished run, under ids of their own. All have equal amounts, so that nothing
 /// depends on the noise of this machine.
-fn copies(site: &Site, of: &Finished, count: usize) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn copies(site: &Site, of: &Finished, count: usize) -> anyhow::Result<Vec<PathBuf>> {
     let run = of.run_dir()?;
     let copy = |number| -> anyhow::Result<PathBuf> {
         let to = site.path(format!("{}-{number}", run.id()));

@@ -24,6 +24,7 @@ mod passing;
 mod peaks;
 mod profiles;
 mod recommending;
+mod references;
 mod remote_servers;
 mod repeating;
 mod reports;

@@ -141,6 +141,7 @@ impl Target {
                 cpu_model: None,
                 memory_total: MACHINE.memory_total,
                 system: "not read".to_owned(),
+                page_size: None,
                 limits: MachineLimits::NONE,
             },
             fingerprint: None,

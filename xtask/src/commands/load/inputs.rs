@@ -100,38 +100,56 @@ fn names_emulated_aws(request: &LoadRequest, config: &Config) -> bool {
 
 /// Request with absolute paths, so that it can be repeated from any directory.
 fn with_absolute_paths(typed: LoadRequest) -> Result<LoadRequest> {
-    let absolute = |path: Option<PathBuf>| path.map(std::path::absolute).transpose();
-    Ok(LoadRequest {
-        sky: typed.sky.as_deref().map(absolute_sky).transpose()?,
-        server_profile: absolute(typed.server_profile).context("finding the server's profile")?,
-        config: absolute(typed.config).context("finding the configuration")?,
-        token_file: absolute(typed.token_file).context("finding the file of --token-file")?,
-        catalog: absolute(typed.catalog).context("finding the catalogs")?,
-        script: absolute(typed.script).context("finding the script")?,
-        ..typed
+    with_paths(typed, |path| {
+        std::path::absolute(path).with_context(|| format!("finding `{}`", path.display()))
     })
 }
 
-/// Value of `--sky` with an absolute path of a program, a checkout or a repository. All other
-/// values are unchanged.
-fn absolute_sky(sky: &str) -> Result<String> {
+/// Request in which `change` has changed each path.
+pub(crate) fn with_paths(
+    request: LoadRequest,
+    change: impl Fn(&Path) -> Result<PathBuf>,
+) -> Result<LoadRequest> {
+    let changed = |path: Option<PathBuf>| path.as_deref().map(&change).transpose();
+    Ok(LoadRequest {
+        sky: request.sky.as_deref().map(|sky| sky_with_path(sky, &change)).transpose()?,
+        server_profile: changed(request.server_profile)?,
+        config: changed(request.config)?,
+        token_file: changed(request.token_file)?,
+        catalog: changed(request.catalog)?,
+        script: changed(request.script)?,
+        ..request
+    })
+}
+
+/// Value of `--sky` in which `change` has changed the path of a program, a checkout or a
+/// repository. All other values are unchanged.
+fn sky_with_path(sky: &str, change: impl Fn(&Path) -> Result<PathBuf>) -> Result<String> {
     // A value that is not valid is reported with all other usage errors.
     let Ok(selection) = SkySelection::parse(sky) else { return Ok(sky.to_owned()) };
-    let absolute = |path: &Path| -> Result<Option<String>> {
-        let path = std::path::absolute(path).context("finding the path of --sky")?;
+    let changed = |path: &Path| -> Result<Option<String>> {
+        let path = change(path)?;
         // A path that is not Unicode cannot be written into the request, so it stays as typed.
-        Ok(path.to_str().map(str::to_owned))
+        let Some(text) = path.to_str() else { return Ok(None) };
+        // A word without a `/` would be a version.
+        Ok(Some(if path.is_absolute() { text.to_owned() } else { format!("./{text}") }))
     };
     let text = match selection {
-        SkySelection::Executable(path) | SkySelection::Checkout(path) => absolute(&path)?,
-        SkySelection::Git(git) if Path::new(&git.repository).is_dir() => {
-            let repository = absolute(Path::new(&git.repository))?;
+        SkySelection::Executable(path) | SkySelection::Checkout(path) => changed(&path)?,
+        SkySelection::Git(git) if is_folder(&git.repository) => {
+            let repository = changed(Path::new(&git.repository))?;
             repository
                 .map(|repository| SkySelection::Git(GitReference { repository, ..git }).to_string())
         }
         _ => None,
     };
     Ok(text.unwrap_or_else(|| sky.to_owned()))
+}
+
+/// Whether a repository is a folder, and no URL. One that is relative to the file of a reference
+/// need not be relative to this directory.
+fn is_folder(repository: &str) -> bool {
+    repository.starts_with("./") || Path::new(repository).is_dir()
 }
 
 #[cfg(test)]

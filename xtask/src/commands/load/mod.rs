@@ -37,7 +37,7 @@ use crate::commands::report;
 use crate::flags;
 use crate::github;
 pub(crate) use confirm::confirm;
-pub(crate) use inputs::Inputs;
+pub(crate) use inputs::{Inputs, with_paths};
 pub(crate) use paths::catalog_error;
 pub(crate) use prepare::{machine, runs_dir};
 pub(crate) use prepared::{Coordinator, Prepared};

@@ -312,11 +312,11 @@ pub(super) fn environment(
             cpus: Cpus::here().allowed,
             cpu_model: cpu_model(),
             memory_total: ByteSize(memory()?.total_memory()),
-            system: System::long_os_version()
-                .into_iter()
-                .chain(System::kernel_version())
-                .collect::<Vec<_>>()
-                .join(", kernel "),
+            system: MachineFacts::system_text(
+                System::long_os_version().ok(),
+                System::kernel_version().ok(),
+            ),
+            page_size: Some(ByteSize(rustix::param::page_size() as u64)),
             limits: MachineLimits::here(),
         },
         fingerprint: None,
