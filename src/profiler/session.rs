@@ -147,6 +147,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             zombies: sample.zombies,
             system,
         }))?;
+        self.write_executor_readings()?;
         if !sample.root_alive && !self.root_gone {
             self.root_gone = true;
             self.journal.push(&ProfileLine::ServerGone { at })?;
@@ -158,6 +159,13 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         {
             self.memory_floor = None;
             self.outbox.send(Notice::MemoryFloor { available: system.memory_available });
+        }
+        Ok(())
+    }
+
+    fn write_executor_readings(&mut self) -> Result<(), ProfilerError> {
+        for reading in self.tree.take_executor_readings() {
+            self.journal.push(&ProfileLine::Executor(reading))?;
         }
         Ok(())
     }
@@ -209,6 +217,8 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         // Exit records of the processes that the last sample found to have exited.
         self.tree.drain_events(self.timeline.now());
         self.end_window()?;
+        // Those of the window's last reading.
+        self.write_executor_readings()?;
         let processes = self.write_table()?;
         let wrote = Some(Wrote { lines: self.journal.lines(), processes });
         // Last, with the counts of both files: a reader can then tell whether either has lost

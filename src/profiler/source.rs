@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Marker;
 use crate::process::ProcessStat;
-use crate::record::profile::ProfilerLevel;
+use crate::record::profile::{Output, ProfilerLevel};
 
 /// Entry of the list of all processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(super) struct Memory {
     pub(super) swap: Option<u64>,
     pub(super) threads: u32,
     pub(super) name: Name,
+    /// Whether the high-water mark was read with the rest; otherwise it is a lower bound.
+    pub(super) high_water_read: bool,
     /// Whether these are the values of an earlier reading.
     pub(super) cached: bool,
 }
@@ -191,6 +193,10 @@ pub(super) trait ProcessSource {
     /// Resets a process's high-water mark to its current resident memory. False if this
     /// was not permitted or the operating system has no high-water mark.
     fn reset_peak(&mut self, pid: u32) -> bool;
+
+    /// Request that an executor runs, by the file behind its file descriptor 1; `None` after the
+    /// exit of the process.
+    fn output(&mut self, pid: u32) -> Option<Output>;
 
     /// Reads PSS and USS. On Linux this takes about a thousand times as long as
     /// [`ProcessSource::read`].

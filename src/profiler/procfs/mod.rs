@@ -4,6 +4,7 @@
 //! that are read often stay open and are read into a reused buffer.
 
 mod handle;
+mod output;
 mod text;
 
 use std::fs::{self, File};
@@ -21,7 +22,7 @@ use super::kernel::Kernel;
 use super::source::{Listed, ProcessEvents, ProcessSource, PssUss, Reading};
 use crate::listeners::Listeners;
 use crate::process::{self, ProcessStat};
-use crate::record::profile::ProfilerLevel;
+use crate::record::profile::{Output, ProfilerLevel};
 
 /// Size of the buffer for `/proc/PID/status`, in bytes. The file has about 1.5 kB, and more
 /// for a process with hundreds of supplementary groups.
@@ -141,6 +142,10 @@ impl ProcessSource for ProcFs {
         /// Value for `clear_refs` that resets the high-water mark only (proc(5)).
         const HIGH_WATER_MARK: &str = "5";
         fs::write(format!("/proc/{pid}/clear_refs"), HIGH_WATER_MARK).is_ok()
+    }
+
+    fn output(&mut self, pid: u32) -> Option<Output> {
+        output::read(pid)
     }
 
     fn pss_uss(&mut self, pid: u32) -> Option<PssUss> {

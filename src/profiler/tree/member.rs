@@ -33,6 +33,7 @@
 use std::time::Duration;
 
 use super::command_line::Fingerprint;
+use super::executors::Watch;
 use super::peak::Peak;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
@@ -105,6 +106,8 @@ pub(super) struct Member<H> {
     peak_while_starting: Option<u64>,
     /// Largest amount in swap at one reading, in bytes; `None` if there never was any.
     swapped: Option<u64>,
+    /// Last readings of an executor.
+    pub(super) watch: Watch,
 }
 
 /// Whether a member runs, and how it exited.
@@ -151,6 +154,7 @@ impl<H> Member<H> {
             forked_peak: Peak::default(),
             peak_while_starting: None,
             swapped: None,
+            watch: Watch::default(),
         }
     }
 

@@ -74,6 +74,7 @@ pub(crate) fn good_run_of(config: &Config, request: &LoadRequest) -> Evidence {
         processes: Some(processes()),
         server_metrics: Vec::new(),
         resources: None,
+        server_requests: None,
         server_size: None,
         nodes: None,
         outcomes: outcomes.collect(),

@@ -1,6 +1,7 @@
 //! Tests of the tree on a fake machine.
 
 mod events;
+mod executors;
 mod images;
 mod life;
 mod scope;
