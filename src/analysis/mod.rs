@@ -3,6 +3,7 @@
 //! Only [`Evidence::read`] and [`ProfileEvidence::read`] do I/O. [`Report::assemble`] is a pure
 //! function of the evidence, so a report can be made again from the files of an earlier run.
 
+mod attribution;
 mod chart_data;
 mod coverage;
 mod distributions;
@@ -35,6 +36,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use attribution::{
+    Attribution, Cause, ExecutorClass, ExecutorLine, ExecutorLines, NameSource, NamedRequest,
+    PeakGrowth, PeakWithout, RequestCost, RequestKind, RequestLine, Spread, UnknownCause,
+};
 pub use chart_data::ChartData;
 pub use coverage::{Coverage, Gap};
 pub use distributions::{Distribution, SegmentCounts};
@@ -114,6 +119,9 @@ pub struct Report {
     pub duration: Option<Duration>,
     /// Memory of the server; `None` without a profile.
     pub memory: Option<MemoryReport>,
+    /// Executors' memory by the requests that they ran; `None` without readings of executors.
+    #[serde(default)]
+    pub attribution: Option<Attribution>,
     /// Number of leaked processes; `None` if the server was not stopped by `sky api stop`.
     pub leaked_processes: Option<u32>,
     /// Method and overhead of the profiler; `None` without a profile.
@@ -253,6 +261,7 @@ impl Report {
             duration: evidence.duration(),
             scenarios,
             memory,
+            attribution: attribution::assemble(recording, evidence.server_requests.as_ref()),
             leaked_processes: evidence.leaked_processes(),
             profiler: ProfilerReport::of(recording),
             server_view,

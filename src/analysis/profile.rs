@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ProfilerReport;
+use super::attribution::{self, Attribution};
 use super::evidence::{incomplete_line, read_or_note};
 use super::losses;
 use super::memory::{self, ClassMemory, MemoryReport};
@@ -78,6 +79,10 @@ pub struct ProfileReport {
     pub summary: Option<MonitoringSummary>,
     /// Memory of the process tree.
     pub memory: Option<MemoryReport>,
+    /// Executors' memory by the requests that they ran; `None` without readings of executors. A
+    /// profile alone has no names of requests, but for those of daemons.
+    #[serde(default)]
+    pub attribution: Option<Attribution>,
     /// Method and overhead of the profiler.
     pub profiler: Option<ProfilerReport>,
     /// Notes on events, and on figures that are incomplete or lower bounds.
@@ -104,6 +109,7 @@ impl ProfileReport {
             summary: summary::assemble(recording, memory.as_ref(), baseline(recording)),
             profiler: ProfilerReport::of(recording),
             memory,
+            attribution: attribution::assemble(recording, None),
             notes,
         }
     }

@@ -3,7 +3,7 @@
 use super::table::Table;
 use crate::analysis::Report;
 use crate::render::tables::server_view::{self, Section};
-use crate::render::tables::{budgets, memory, phases};
+use crate::render::tables::{attribution, budgets, memory, phases};
 
 /// Table of all budgets; `None` without budgets.
 pub(super) fn budgets(report: &Report) -> Option<Table> {
@@ -16,6 +16,20 @@ pub(super) fn classes(report: &Report) -> Option<Table> {
     let how = report.profiler.map_or_else(String::new, |profiler| profiler.describe());
     let caption = format!("Memory by process class, in MiB ({how})");
     Some(Table::showing(caption, memory::classes(memory, &report.budgets)))
+}
+
+/// Causes of executors' peaks; empty without readings of executors.
+pub(super) fn causes(report: &Report) -> Vec<String> {
+    report.attribution.iter().flat_map(attribution::causes).collect()
+}
+
+/// Tables of executors: spread of their memory, and cost of each kind of request.
+pub(super) fn executors(report: &Report) -> Vec<Table> {
+    let Some(of) = &report.attribution else { return Vec::new() };
+    let spread = Table::showing("Executors: idle RSS and peak, in MiB", attribution::spread(of));
+    let caption = "Cost per request: growth of executors in MiB, CPU time in seconds";
+    let costs = attribution::costs(of).map(|costs| Table::showing(caption, costs));
+    std::iter::once(spread).chain(costs).collect()
 }
 
 /// Tables by phase: peaks, server at phase end, and growth. Empty without a profile.

@@ -10,7 +10,7 @@ use self::escape::preformatted;
 use super::format::seconds;
 use super::table::{Cell, Table};
 use super::tables::server_view::{self, Section};
-use super::tables::{budgets, latency, server_size, thresholds};
+use super::tables::{attribution, budgets, latency, server_size, thresholds};
 use super::text::{self, Detail};
 use crate::analysis::{
     Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Stats, Verdict,
@@ -91,7 +91,12 @@ fn server(report: &Report) -> &'static str {
 fn budgets(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(table) = budgets::all(report) else { return Ok(()) };
     writeln!(out, "\n#### Budgets\n")?;
-    table.markdown(out)
+    table.markdown(out)?;
+    let causes: Vec<String> = report.attribution.iter().flat_map(attribution::causes).collect();
+    if !causes.is_empty() {
+        writeln!(out)?;
+    }
+    causes.iter().try_for_each(|cause| writeln!(out, "- {}", inline(cause)))
 }
 
 fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Contents of tables that several renderers write, each with its own signs for lower bounds and
 //! unknown figures.
 
+pub(super) mod attribution;
 pub(super) mod budgets;
 pub(super) mod latency;
 pub(super) mod memory;

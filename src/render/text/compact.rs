@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{INDENT, checked_thresholds, findings, memory, one_line, server_view};
+use super::{INDENT, attribution, checked_thresholds, findings, memory, one_line, server_view};
 use crate::analysis::{LimitCheck, Report, ScenarioReport, ScenarioState, Severity};
 use crate::metric::{Metric, Place, ScenarioMetric, ServerMetric};
 use crate::record::profile::Phase;
@@ -150,10 +150,10 @@ fn peaks(report: &Report, out: &mut impl Write) -> io::Result<()> {
         Some(format!("{} {at_least}{}", statistic.row().name, measured.amount()?))
     });
     let totals: Vec<String> = totals.collect();
-    match totals.is_empty() {
-        true => Ok(()),
-        false => writeln!(out, "  totals: {}", totals.join(", ")),
+    if !totals.is_empty() {
+        writeln!(out, "  totals: {}", totals.join(", "))?;
     }
+    attribution::causes(report.attribution.as_ref(), out)
 }
 
 fn findings_and_notes(report: &Report, out: &mut impl Write) -> io::Result<()> {

@@ -3,6 +3,7 @@
 //! `evidence.rs` has a run without any problem. Each test makes one change to it, with the
 //! helpers of `changes.rs`, and checks the report.
 
+pub(crate) mod attribution;
 mod budgets;
 pub(crate) mod changes;
 mod comparing;
