@@ -39,6 +39,9 @@ pub const STATE_DIR: &str = "SKYLOAD_STATE_DIR";
 /// Bearer token for a remote server; SkyPilot's client reads the same variable.
 pub const SERVICE_ACCOUNT_TOKEN: &str = "SKYPILOT_SERVICE_ACCOUNT_TOKEN";
 
+/// Path of the settings of SkyPilot's client, instead of `~/.sky/config.yaml`.
+pub const GLOBAL_CONFIG: &str = "SKYPILOT_GLOBAL_CONFIG";
+
 /// Path of the file with the cookies of `sky api login`, instead of `~/.sky/cookies.txt`.
 pub const COOKIE_FILE: &str = "SKYPILOT_API_COOKIE_FILE";
 

@@ -1,5 +1,5 @@
-//! JSON schemas of `report.json` and `compare.json`, generated from the types that are written to
-//! them.
+//! JSON schemas of `report.json`, `compare.json` and `bisect.json`, generated from the types that
+//! are written to them.
 //!
 //! `cargo xtask schema` writes them to `schema`; a test checks that the files are up to date.
 
@@ -8,7 +8,7 @@ use schemars::transform::{Transform as _, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 
 use crate::analysis::Report;
-use crate::comparison::Comparison;
+use crate::comparison::{Bisection, Comparison};
 
 /// Path of the schema of `report.json`, from the root of the repository.
 pub const FILE: &str = "schema/report.schema.json";
@@ -16,9 +16,16 @@ pub const FILE: &str = "schema/report.schema.json";
 /// Path of the schema of `compare.json`, from the root of the repository.
 pub const COMPARISON_FILE: &str = "schema/compare.schema.json";
 
+/// Path of the schema of `bisect.json`, from the root of the repository.
+pub const BISECTION_FILE: &str = "schema/bisect.schema.json";
+
 /// Schemas as this build writes them, with their paths from the root of the repository.
-pub fn all() -> [(&'static str, Schema); 2] {
-    [(FILE, of_report()), (COMPARISON_FILE, of::<Comparison>("skyload's compare.json"))]
+pub fn all() -> [(&'static str, Schema); 3] {
+    [
+        (FILE, of_report()),
+        (COMPARISON_FILE, of::<Comparison>("skyload's compare.json")),
+        (BISECTION_FILE, of::<Bisection>("skyload's bisect.json")),
+    ]
 }
 
 /// Schema of `report.json` as this build writes it.

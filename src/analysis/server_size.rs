@@ -4,8 +4,8 @@
 //! # Failures that follow from a kill
 //!
 //! A failure counts under the breach of the size, and not as a failure of its scenario, if the
-//! kernel had killed a process of the server's control group by then, and the failure is one that
-//! only a killed process explains:
+//! kernel had killed a process of the server's control group by the time of the failure, and the
+//! failure is one that only a killed process explains:
 //!
 //! * SkyPilot's `BrokenProcessPool`: an executor died while requests ran in its pool.
 //! * A connection that was refused or broke, if a process was killed that serves connections: the
@@ -13,6 +13,9 @@
 //!
 //! Timeouts are none of these: a server near its limit is slow without a kill, too. A scenario with
 //! any other failure has failed.
+//!
+//! A kill while the group was below its limit is no breach: the machine, or a group above, was
+//! short of memory, so that the measurements are not valid.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,6 +51,10 @@ pub struct ServerSize {
     pub group: HeldTo,
     /// Number of processes that the kernel killed at the size.
     pub kills: u64,
+    /// Number of processes that the kernel killed while the server was below the size, for lack of
+    /// memory of the machine or of a control group above.
+    #[serde(default)]
+    pub kills_below_size: u64,
     /// Processes that ended by SIGKILL when the kernel killed; empty without exit records. More
     /// than were killed, if others ended so at the same time.
     pub killed: Vec<KilledProcess>,
@@ -72,6 +79,10 @@ pub(super) fn assemble(evidence: &Evidence) -> Option<ServerSize> {
         size: record.size,
         group: record.group.clone(),
         kills: kills.as_ref().map_or(0, |kills| kills.count),
+        kills_below_size: total(evidence.events.iter().map(|logged| match logged.event {
+            Event::KilledBelowSize { processes } => processes,
+            _ => 0,
+        })),
         killed: kills
             .map(|kills| kills.processes.iter().map(|it| killed(it)).collect())
             .unwrap_or_default(),
@@ -133,8 +144,13 @@ impl<'a> Kills<'a> {
         })
     }
 
-    /// Whether a failure follows from a kill, by the rule above.
-    pub(super) fn explain(&self, failure: &Failure) -> bool {
+    /// Whether a failure of this time follows from a kill, by the rule above. A failure of unknown
+    /// time may have been before the kill.
+    pub(super) fn explain(&self, failure: &Failure, at: Option<Timestamp>) -> bool {
+        at.is_some_and(|at| at >= self.first) && self.explain_kind(failure)
+    }
+
+    fn explain_kind(&self, failure: &Failure) -> bool {
         let serves = |it: &&ProcessRecord| {
             matches!(it.class, ProcessClass::Server | ProcessClass::ServerWorker)
         };
@@ -156,6 +172,7 @@ impl<'a> Kills<'a> {
 
     fn explain_segment(&self, segment: &SegmentOutcome) -> bool {
         let mut kinds = segment.tally.kinds().iter().filter(|kind| kind.is_error());
-        segment.ended >= self.first && kinds.all(|kind| self.explain(&kind.example))
+        // Without times of failures, none was before the segment.
+        kinds.all(|kind| self.explain(&kind.example, kind.first.or(Some(segment.began))))
     }
 }

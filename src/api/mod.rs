@@ -26,11 +26,13 @@ mod trust;
 mod upload;
 
 use reqwest::header::{COOKIE, HeaderMap};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
 pub use consolidation::Consolidation;
 pub use health::{Health, HealthPolicy};
+use http::Http;
 pub use identity::{ClientIdentity, ClientVersions};
 use identity::{common_fields, headers, name_user};
 pub(crate) use lines::Progress;
@@ -41,7 +43,7 @@ pub(crate) use response::{INTERRUPTED, excerpt, no_request_id, unexpected_respon
 pub use response::{RequestResult, RequestRow};
 pub(crate) use retry::{Backoff, MAX_TRIES, retry_while_unavailable, with_retries};
 use search::Search;
-use transport::{TimeLimit, transport_failure};
+use transport::{SendError, TimeLimit, transport_failure};
 
 use crate::credentials::{self, Credentials};
 use crate::record::outcome::Failure;
@@ -50,7 +52,7 @@ use crate::scenario::{Body, Call, IterationNames};
 /// Client of one server, acting for one user.
 #[derive(Clone, Debug)]
 pub struct ApiClient {
-    http: reqwest::Client,
+    http: Http,
     base: Url,
     user_id: String,
     common: Map<String, Value>,
@@ -101,7 +103,7 @@ impl ApiClient {
         credentials::strip(&mut base);
         let error = |reason: String| ClientError { url: base.clone(), reason };
         let headers = headers(versions).map_err(error)?;
-        let http = http::client(&base, headers).map_err(error)?;
+        let http = Http::new(&base, headers).map_err(error)?;
         let (user_id, common) = (identity.user_id.clone(), common_fields(identity));
         Ok(Self { http, base, user_id, common, credentials: credentials.clone() })
     }
@@ -187,15 +189,14 @@ impl ApiClient {
         wanted: Option<&str>,
         progress: &mut Progress,
     ) -> Result<JobOutput, Failure> {
-        let transport = |error: reqwest::Error| transport_failure(step, &error, None);
         let mut response = self.open(step, request).await?;
         let request_id = request_id(response.headers());
         let (mut search, mut lines) = (wanted.map(Search::new), Lines::new(progress));
-        while let Some(chunk) = response.chunk().await.map_err(transport)? {
+        while let Some(chunk) = next_chunk(step, &mut response).await? {
             if let Some(search) = &mut search {
-                search.read(&chunk);
+                search.read(chunk.as_ref());
             }
-            lines.read(&chunk).map_err(|Interrupted| response::interrupted(step))?;
+            lines.read(chunk.as_ref()).map_err(|Interrupted| response::interrupted(step))?;
         }
         Ok(JobOutput { request_id, printed: search.is_none_or(|search| search.found) })
     }
@@ -206,7 +207,7 @@ impl ApiClient {
         step: &str,
         request: reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, Failure> {
-        let response = send(&self.credentials, request).await;
+        let response = send(&self.http, &self.credentials, request).await;
         let response = response.map_err(|error| transport_failure(step, &error, None))?;
         let status = response.status().as_u16();
         if status == 200 {
@@ -235,12 +236,18 @@ impl ApiClient {
     /// Row of one request in the server's list; `None` if the list does not have it. Not retried,
     /// since the row of this moment is wanted.
     pub(crate) async fn find_request(&self, id: &str) -> Result<Option<RequestRow>, Failure> {
-        const STEP: &str = "find request";
-        let mut address = self.address("/api/status");
-        address.query_pairs_mut().append_pair("request_ids", id);
-        let response = self.execute(STEP, self.http.get(address), None).await?;
-        let rows: Vec<RequestRow> = response::parse_rows(STEP, &response)?;
+        let rows: Vec<RequestRow> = self.rows_of(&[id]).await?;
         Ok(rows.into_iter().find(|row| row.request_id == id))
+    }
+
+    /// Complete rows of requests by their IDs. Those that the server's list does not have are left
+    /// out.
+    async fn rows_of<T: DeserializeOwned>(&self, ids: &[&str]) -> Result<Vec<T>, Failure> {
+        const STEP: &str = "read requests";
+        let mut address = self.address("/api/status");
+        address.query_pairs_mut().extend_pairs(ids.iter().map(|id| ("request_ids", id)));
+        let response = self.execute(STEP, self.http.get(address), None).await?;
+        response::parse_rows(STEP, &response)
     }
 
     async fn list_requests_once(&self) -> Result<Vec<RequestRow>, Failure> {
@@ -299,11 +306,11 @@ impl ApiClient {
         limit: Option<TimeLimit>,
     ) -> Result<Response, Failure> {
         let sent = async {
-            let response = send(&self.credentials, request).await?;
+            let response = send(&self.http, &self.credentials, request).await?;
             let status = response.status().as_u16();
             let request_id = request_id(response.headers());
             let body = response.bytes().await?.to_vec();
-            Ok(self.response(status, request_id, body))
+            Ok::<_, SendError>(self.response(status, request_id, body))
         };
         let result = match limit {
             None => sent.await,
@@ -312,7 +319,7 @@ impl ApiClient {
                 Err(_) => return Err(limit.exceeded(step)),
             },
         };
-        result.map_err(|error: reqwest::Error| transport_failure(step, &error, limit))
+        result.map_err(|error| transport_failure(step, &error, limit))
     }
 
     fn response(&self, status: u16, request_id: Option<String>, body: Vec<u8>) -> Response {
@@ -342,9 +349,10 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
 
 /// Sends a request with credentials.
 async fn send(
+    http: &Http,
     credentials: &Credentials,
     request: reqwest::RequestBuilder,
-) -> Result<reqwest::Response, reqwest::Error> {
+) -> Result<reqwest::Response, SendError> {
     let request = match credentials {
         Credentials::None => request,
         Credentials::Token(token) => request.bearer_auth(token),
@@ -358,5 +366,14 @@ async fn send(
             header.into_iter().fold(request, |request, value| request.header(COOKIE, value))
         }
     };
-    request.send().await
+    http.send(request).await
+}
+
+/// Next data of a response's body; `None` at its end.
+async fn next_chunk(
+    step: &str,
+    response: &mut reqwest::Response,
+) -> Result<Option<impl AsRef<[u8]> + use<>>, Failure> {
+    let chunk = response.chunk().await;
+    chunk.map_err(|error| transport_failure(step, &error.into(), None))
 }

@@ -1,8 +1,7 @@
 //! Log that is read while it grows, and not kept: a process holds thousands of them.
 
 use super::lines::{Interrupted, is_control, is_retry};
-use super::transport::transport_failure;
-use super::{ApiClient, response};
+use super::{ApiClient, next_chunk, response};
 use crate::record::outcome::Failure;
 use crate::scenario::{Call, IterationNames};
 
@@ -40,10 +39,9 @@ impl ApiClient {
 impl OpenLog {
     /// Waits for more data; `None` at the end of the log. May be cancelled.
     pub(crate) async fn read(&mut self) -> Result<Option<LogData>, Failure> {
-        let chunk = self.response.chunk().await;
-        match chunk.map_err(|error| transport_failure(self.step, &error, None))? {
+        match next_chunk(self.step, &mut self.response).await? {
             None => Ok(None),
-            Some(chunk) => match self.line.read(&chunk) {
+            Some(chunk) => match self.line.read(chunk.as_ref()) {
                 Ok(data) => Ok(Some(data)),
                 Err(Interrupted) => Err(response::interrupted(self.step)),
             },

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ApiClient, RequestRow, response, with_retries};
+use super::{ApiClient, RequestRow, with_retries};
 use crate::clock::Timestamp;
 use crate::env;
 use crate::ids::RunId;
@@ -63,18 +63,10 @@ impl ApiClient {
     pub(crate) async fn sent_requests(&self, ids: &[&str]) -> Result<Vec<SentRequest>, Failure> {
         let mut sent = Vec::new();
         for ids in ids.chunks(PER_RESPONSE) {
-            let rows = with_retries(async || self.complete_rows(ids).await).await?;
+            let rows = with_retries(async || self.rows_of::<CompleteRow>(ids).await).await?;
             sent.extend(rows.into_iter().filter_map(SentRequest::of));
         }
         Ok(sent)
-    }
-
-    async fn complete_rows(&self, ids: &[&str]) -> Result<Vec<CompleteRow>, Failure> {
-        const STEP: &str = "read requests";
-        let mut address = self.address("/api/status");
-        address.query_pairs_mut().extend_pairs(ids.iter().map(|id| ("request_ids", id)));
-        let response = self.execute(STEP, self.http.get(address), None).await?;
-        response::parse_rows(STEP, &response)
     }
 }
 

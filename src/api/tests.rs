@@ -113,3 +113,42 @@ async fn a_secret_is_removed_from_logs() {
     let client = client_of_server_sending(200, format!("AWS: no\n{SECRET}")).await;
     assert_eq!(client.log("s", "1").await.unwrap(), "AWS: no\n..");
 }
+
+/// Server that redirects two requests, and responds to the next one by an empty list. Returns its URL
+/// and the heads of the requests.
+async fn redirecting_server() -> (Url, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    const MOVED: &str = "HTTP/1.1 307 X\r\nlocation: /moved\r\ncontent-length: 0\r\n";
+    const LIST: &str = "HTTP/1.1 200 X\r\ncontent-length: 2\r\n";
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let (sender, heads) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        for (head, body) in [(MOVED, ""), (MOVED, ""), (LIST, "[]")] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 8192];
+            let length = stream.read(&mut request).await.unwrap();
+            sender.send(String::from_utf8_lossy(&request[..length]).to_lowercase()).unwrap();
+            let response = format!("{head}connection: close\r\n\r\n{body}");
+            stream.write_all(response.as_bytes()).await.unwrap();
+        }
+    });
+    (base, heads)
+}
+
+#[tokio::test]
+async fn a_redirect_of_a_local_server_is_followed_with_the_headers_of_every_request() {
+    let (base, mut heads) = redirecting_server().await;
+    let versions = ClientVersions { api: "62".to_owned(), release: "0.14.1".to_owned() };
+    let credentials = Credentials::Token(SECRET.to_owned());
+    let client = ApiClient::new(&base, &identity(), Some(&versions), &credentials).unwrap();
+    assert_eq!(client.list_requests_once().await, Ok(Vec::new()));
+    // The second time by the client that follows redirects.
+    for path in ["/api/status?", "/api/status?", "/moved"] {
+        let head = heads.recv().await.unwrap();
+        let authorization = format!("authorization: bearer {SECRET}");
+        let headers = ["accept: */*", "x-skypilot-api-version: 62", authorization.as_str()];
+        assert!(head.starts_with(&format!("get {path}")), "{head}");
+        assert!(headers.iter().all(|header| head.contains(header)), "{head}");
+    }
+}

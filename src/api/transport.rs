@@ -3,10 +3,50 @@
 use std::fmt;
 use std::time::Duration;
 
+use hyper_util::client::legacy::Error as HyperError;
+
 use crate::record::outcome::{ClientFault, Failure, error_type};
 
 /// Connect timeout of SkyPilot's SDK.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Error of sending a request.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SendError {
+    /// Error of reqwest.
+    #[error(transparent)]
+    Reqwest(#[from] reqwest::Error),
+    /// Error of the client without TLS and proxies.
+    #[error(transparent)]
+    Plain(#[from] HyperError),
+}
+
+impl SendError {
+    /// Whether there was no connection.
+    pub(super) fn is_connect(&self) -> bool {
+        match self {
+            Self::Reqwest(error) => error.is_connect(),
+            Self::Plain(error) => error.is_connect(),
+        }
+    }
+
+    /// Whether a time limit was exceeded.
+    pub(super) fn is_timeout(&self) -> bool {
+        match self {
+            Self::Reqwest(error) => error.is_timeout(),
+            // Only connecting has a limit.
+            Self::Plain(_) => false,
+        }
+    }
+
+    /// Error without the URL in its message.
+    pub(super) fn without_url(self) -> Self {
+        match self {
+            Self::Reqwest(error) => Self::Reqwest(error.without_url()),
+            plain @ Self::Plain(_) => plain,
+        }
+    }
+}
 
 /// Time limit of a response, with its name.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +83,7 @@ impl fmt::Display for TimeLimit {
 /// Failure of a request that could not be sent, or whose response was not read to its end.
 pub(super) fn transport_failure(
     step: &str,
-    error: &reqwest::Error,
+    error: &SendError,
     limit: Option<TimeLimit>,
 ) -> Failure {
     // First, since a lack of ports or files on this machine is a connect error as well.
@@ -66,9 +106,9 @@ pub(super) fn transport_failure(
 }
 
 /// Message of an error with its causes: the outermost is only "error sending request".
-pub(super) fn describe(error: &reqwest::Error) -> String {
+pub(super) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = error.source();
     while let Some(inner) = cause {
         text = format!("{text}: {inner}");
         cause = inner.source();

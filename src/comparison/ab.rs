@@ -27,6 +27,9 @@ pub struct AbRecord {
     /// Time after which no further pair begins; `None` without a limit.
     #[serde(with = "units::duration::option", default)]
     pub max_time: Option<Duration>,
+    /// Whether runs are compared although their conditions differ.
+    #[serde(default)]
+    pub allows_differences: bool,
     /// Directory of the runs.
     pub runs: PathBuf,
     /// Request of all runs, in which the version of SkyPilot is that of the base.

@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::side::sky_of;
 use crate::analysis::Report;
 use crate::fact::Fact;
 use crate::ids::RunId;
-use crate::plan::{PlannedScenario, ServerTarget};
-use crate::record::environment::{Environment, HugePages};
+use crate::plan::{PlannedScenario, ServerTarget, SkySelection};
+use crate::record::environment::{Environment, HugePages, SkyUnderTest, short_commit};
 use crate::units::{ByteSize, as_gib};
 
 /// Condition that differs between two runs.
@@ -36,7 +35,19 @@ impl std::fmt::Display for Difference {
     }
 }
 
+/// Conditions of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Conditions {
+    /// SkyPilot under test; `None` if the run has no record of it.
+    pub(super) sky: Option<String>,
+    /// Selection of the SkyPilot; `None` if unknown.
+    pub(super) selected: Option<SkySelection>,
+    /// Conditions in an order that is the same for every run.
+    list: Vec<Condition>,
+}
+
 /// Condition of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Condition {
     /// Name in messages.
     what: &'static str,
@@ -47,22 +58,21 @@ struct Condition {
 }
 
 /// Conditions that differ from the first run's, each with the first run that differs.
-pub(super) fn differences(reports: &[&Report]) -> Vec<Difference> {
-    let Some((first, others)) = reports.split_first() else { return Vec::new() };
-    let expected = conditions(first);
+pub(super) fn differences(runs: &[(&RunId, &Conditions)]) -> Vec<Difference> {
+    let Some(((run, first), others)) = runs.split_first() else { return Vec::new() };
     let mut found: Vec<Difference> = Vec::new();
-    for other in others {
-        let has_other_skypilot = sky_of(first) != sky_of(other);
-        for (here, there) in expected.iter().zip(conditions(other)) {
-            let (Some(value), Some(other_value)) = (here.value.clone(), there.value) else {
+    for (other_run, other) in others {
+        let has_other_skypilot = first.may_be_of_other_skypilot(other);
+        for (here, there) in first.list.iter().zip(&other.list) {
+            let (Some(value), Some(other_value)) = (here.value.clone(), there.value.clone()) else {
                 continue;
             };
             if value != other_value && found.iter().all(|known| known.what != here.what) {
                 found.push(Difference {
                     what: here.what.to_owned(),
-                    run: first.run.clone(),
+                    run: (*run).clone(),
                     value,
-                    other_run: other.run.clone(),
+                    other_run: (*other_run).clone(),
                     other_value,
                     may_be_skypilots: here.may_be_skypilots && has_other_skypilot,
                 });
@@ -72,13 +82,34 @@ pub(super) fn differences(reports: &[&Report]) -> Vec<Difference> {
     found
 }
 
-/// Conditions of a run, in an order that is the same for every run.
-fn conditions(report: &Report) -> Vec<Condition> {
-    let environment = report.environment.as_ref();
-    let of_environment = environment
-        .into_iter()
-        .flat_map(|environment| of_machine(environment).into_iter().chain(of_server(environment)));
-    of_plan(report).into_iter().chain(of_environment).collect()
+impl Conditions {
+    /// Conditions of a report's run.
+    pub(super) fn of(report: &Report) -> Self {
+        let environment = report.environment.as_ref();
+        let of_environment = environment.into_iter().flat_map(|environment| {
+            of_machine(environment).into_iter().chain(of_server(environment))
+        });
+        Self {
+            sky: environment.map(|environment| sky_of(&environment.sky)),
+            selected: Some(report.plan.sky.clone()),
+            list: of_plan(report).into_iter().chain(of_environment).collect(),
+        }
+    }
+
+    /// Whether another run may be of another SkyPilot: by what they report, or since they were
+    /// selected in different ways, such as a release and a modified copy of it.
+    fn may_be_of_other_skypilot(&self, other: &Self) -> bool {
+        let selected = self.selected.as_ref().zip(other.selected.as_ref());
+        self.sky != other.sky || selected.is_some_and(|(one, other)| one != other)
+    }
+}
+
+/// SkyPilot under test: its version, and its commit if it is known.
+fn sky_of(sky: &SkyUnderTest) -> String {
+    match &sky.commit {
+        Some(commit) => format!("{} ({})", sky.version, short_commit(commit)),
+        None => sky.version.clone(),
+    }
 }
 
 fn known(what: &'static str, value: impl ToString) -> Condition {
@@ -98,6 +129,11 @@ fn list(what: &'static str, items: impl IntoIterator<Item = impl ToString>) -> C
 
 fn yes_or_no(what: &'static str, value: impl Into<Fact>) -> Condition {
     optional(what, value.into().known().map(|is_so| if is_so { "yes" } else { "no" }))
+}
+
+/// Condition that may follow from SkyPilot's version.
+fn of_skypilot(condition: Condition) -> Condition {
+    Condition { may_be_skypilots: true, ..condition }
 }
 
 fn of_plan(report: &Report) -> Vec<Condition> {
@@ -177,7 +213,7 @@ fn of_machine(environment: &Environment) -> Vec<Condition> {
         known("system", &machine.system),
         list("memory limit of control groups", memory_limit),
         list("CPU quota of control groups", quota),
-        optional("machine as SkyPilot counts it", counted),
+        of_skypilot(optional("machine as SkyPilot counts it", counted)),
         optional("transparent huge pages", huge_pages),
         optional("variables that affect memory", variables.map(|text| format!("[{text}]"))),
     ]
@@ -185,7 +221,6 @@ fn of_machine(environment: &Environment) -> Vec<Condition> {
 
 fn of_server(environment: &Environment) -> Vec<Condition> {
     let Environment { sky, server, modifications, catalog, .. } = environment;
-    let of_skypilot = |condition: Condition| Condition { may_be_skypilots: true, ..condition };
     let workers = server
         .workers
         .map(|it| format!("{} server, {} long, {} short", it.server, it.long, it.short));
@@ -193,8 +228,8 @@ fn of_server(environment: &Environment) -> Vec<Condition> {
     let constants = constants.map(|one| one.map_or_else(|| "none".to_owned(), |it| it.to_string()));
     let extras = sky.extras.as_ref().map(|extras| format!("[{}]", extras.join(", ")));
     vec![
-        yes_or_no("jobs consolidation", server.consolidation),
-        yes_or_no("serve consolidation", server.serve_consolidation),
+        of_skypilot(yes_or_no("jobs consolidation", server.consolidation)),
+        of_skypilot(yes_or_no("serve consolidation", server.serve_consolidation)),
         yes_or_no("other infra of the server", server.clouds),
         list("hash of the catalogs", catalog.as_ref().map(|catalog| &catalog.hash)),
         of_skypilot(optional("workers", workers)),

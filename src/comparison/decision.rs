@@ -3,10 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::estimate::{Estimate, Interval, LEAST_RUNS, Noise, as_f64};
+use super::estimate::{Estimate, Interval, LEAST_RUNS, Noise};
 use super::risk::Risks;
+use super::scale::Scale;
 use super::settings::{Looks, Settings};
-use crate::metric::{Amount, ComparedMetric, Kind, Tolerance};
+use crate::metric::{Amount, ComparedMetric, Kind};
+
+/// Risk of a sign of a change where there is none, half of it in each direction.
+const RISK_OF_A_SIGN: f64 = 0.05;
 
 /// Amounts of a metric in the runs of both versions; `None` in a run that did not measure it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +45,14 @@ pub enum MetricVerdict {
     Undecided {
         /// Number of pairs that would decide, at the estimate and the noise of these; `null` if
         /// it is more than 100, or unknown with fewer than three pairs.
+        pairs: Option<usize>,
+    },
+    /// Neither, of a metric that decides unless it is noisy: the runs are too noisy for the number
+    /// of planned pairs to show even an unchanged metric to be the same, and give no sign of a
+    /// change that is worse.
+    TooNoisy {
+        /// Number of pairs that would decide, at the estimate and the noise of these; `null` if
+        /// it is more than 100.
         pairs: Option<usize>,
     },
     /// Metric that one version has and the other has not, such as a class of processes.
@@ -83,9 +95,14 @@ impl Change {
 }
 
 impl MetricVerdict {
-    /// Whether more pairs may decide.
+    /// Whether the metric leaves the comparison undecided.
     pub const fn is_undecided(&self) -> bool {
         matches!(self, Self::Undecided { .. })
+    }
+
+    /// Whether the metric says nothing because the runs are too noisy.
+    pub const fn is_too_noisy(&self) -> bool {
+        matches!(self, Self::TooNoisy { .. })
     }
 }
 
@@ -132,42 +149,6 @@ impl Amounts {
     }
 }
 
-/// Number on the scale on which changes are differences: logarithms for ratios.
-#[derive(Clone, Copy)]
-struct Scale {
-    is_ratio: bool,
-}
-
-impl Scale {
-    /// Scale of a kind of metric. A ratio to zero has no logarithm, so amounts with a zero among
-    /// them are compared by their differences.
-    fn of(kind: Kind, amounts: &[Vec<f64>; 2]) -> Self {
-        let has_zero = amounts.iter().flatten().any(|number| *number <= 0.0);
-        Self { is_ratio: kind.is_ratio() && !has_zero }
-    }
-
-    fn enter(self, number: f64) -> f64 {
-        if self.is_ratio { number.ln() } else { number }
-    }
-
-    fn leave(self, number: f64) -> f64 {
-        if self.is_ratio { number.exp_m1() } else { number }
-    }
-
-    /// Mean of the base: geometric for ratios.
-    fn center(self, numbers: &[f64]) -> f64 {
-        let sum: f64 = numbers.iter().map(|number| self.enter(*number)).sum();
-        let mean = sum / as_f64(numbers.len().max(1));
-        if self.is_ratio { mean.exp() } else { mean }
-    }
-
-    /// Tolerance around the base's mean, on this scale.
-    fn tolerance(self, tolerance: Tolerance, center: f64) -> f64 {
-        let around = tolerance.around(center);
-        if self.is_ratio { (around / center).ln_1p() } else { around }
-    }
-}
-
 /// Means of base and candidate, for tables; `None` without a measurement.
 pub(super) fn means(kind: Kind, amounts: &Amounts, pairing: Pairing) -> [Option<Amount>; 2] {
     let compared = amounts.compared(pairing);
@@ -180,8 +161,114 @@ pub(super) fn means(kind: Kind, amounts: &Amounts, pairing: Pairing) -> [Option<
     })
 }
 
-/// Verdict of a metric, and its change if there are enough runs. All metrics of a comparison get
-/// worse upwards.
+/// Estimate of a metric's change on the scale of its comparison, and the tolerance there.
+pub(super) struct Evidence {
+    scale: Scale,
+    estimate: Estimate,
+    tolerance: f64,
+}
+
+/// Intervals of a change on the scale of its comparison, one for each statement.
+pub(super) struct Intervals {
+    /// Interval for *worse* and *better*.
+    change: Interval,
+    /// Interval for *same*.
+    equivalence: Interval,
+}
+
+impl Evidence {
+    /// Evidence of the amounts of a metric; `None` with too few runs.
+    pub(super) fn of(
+        metric: ComparedMetric,
+        amounts: &Amounts,
+        pairing: Pairing,
+        settings: &Settings,
+    ) -> Option<Self> {
+        let compared = amounts.compared(pairing);
+        let scale = Scale::of(metric.kind(), &compared);
+        let tolerance = scale.tolerance(settings.tolerance(metric), scale.center(&compared[0]));
+        let [base, candidate] = compared.map(|numbers| {
+            numbers.into_iter().map(|number| scale.enter(number)).collect::<Vec<f64>>()
+        });
+        let estimate = match pairing {
+            Pairing::InOrder => {
+                Estimate::paired(&base.into_iter().zip(candidate).collect::<Vec<_>>())
+            }
+            Pairing::Unpaired => Estimate::unpaired(&base, &candidate),
+        };
+        Some(Self { scale, estimate: estimate?, tolerance })
+    }
+
+    /// Intervals with these risks.
+    pub(super) fn intervals(&self, risks: Risks) -> Intervals {
+        Intervals {
+            change: self.estimate.interval(risks.change),
+            equivalence: self.estimate.interval(2.0 * risks.equivalence),
+        }
+    }
+
+    /// Verdict by intervals; `None` if they decide nothing. All metrics of a comparison get worse
+    /// upwards.
+    pub(super) fn verdict(&self, intervals: &Intervals) -> Option<MetricVerdict> {
+        let mean = self.estimate.mean;
+        if intervals.change.excludes_zero() && mean.abs() > self.tolerance {
+            Some(if mean > 0.0 { MetricVerdict::Worse } else { MetricVerdict::Better })
+        } else {
+            intervals.equivalence.is_within(self.tolerance).then_some(MetricVerdict::Same)
+        }
+    }
+
+    /// Whether even an unchanged metric is not expected to be the same after the planned pairs.
+    ///
+    /// Asks the noise alone, which says nothing about the change: a question that asked the
+    /// change, too, would drop metrics because they are worse.
+    fn is_too_noisy(&self, looks: Looks, pairs: usize, metrics: usize) -> bool {
+        let planned = match looks {
+            Looks::AfterEachPair { most } => most.max(pairs),
+            Looks::Once => pairs,
+        };
+        let risks = Risks::at(looks, planned, metrics);
+        self.estimate.expected_margin(2.0 * risks.equivalence, planned) > self.tolerance
+    }
+
+    /// Whether the metric, looked at for itself, is worse: a sign, which over all metrics and looks
+    /// of a comparison is no proof.
+    fn seems_worse(&self) -> bool {
+        self.estimate.interval(RISK_OF_A_SIGN).low > 0.0
+    }
+
+    /// Number of pairs that would decide the metric.
+    fn forecast(&self, looks: Looks, metrics: usize) -> Option<usize> {
+        self.estimate.pairs_until(|pairs, interval| {
+            // More pairs than planned are another comparison, whose last look has most of the risk.
+            let looks = match looks {
+                Looks::AfterEachPair { most } => Looks::AfterEachPair { most: most.max(pairs) },
+                Looks::Once => Looks::Once,
+            };
+            let risks = Risks::at(looks, pairs, metrics);
+            match self.estimate.mean.abs() > self.tolerance {
+                true => interval(risks.change).excludes_zero(),
+                false => interval(2.0 * risks.equivalence).is_within(self.tolerance),
+            }
+        })
+    }
+
+    /// Change in the terms of reports.
+    fn change(&self, intervals: &Intervals) -> Change {
+        let leave = |number| self.scale.leave(number);
+        Change {
+            is_ratio: self.scale.is_ratio(),
+            estimate: leave(self.estimate.mean),
+            interval: intervals.change.map(leave),
+            equivalence: intervals.equivalence.map(leave),
+            tolerance: leave(self.tolerance),
+            noise: leave(self.estimate.noise_of_run()),
+            noise_source: self.estimate.noise,
+        }
+    }
+}
+
+/// Verdict of a metric, and its change if there are enough runs.
 pub(super) fn decide(
     metric: ComparedMetric,
     amounts: &Amounts,
@@ -194,51 +281,20 @@ pub(super) fn decide(
         [_, 0] => return (MetricVerdict::NotCompared { only_in_base: true }, None),
         _ => {}
     }
-    let compared = amounts.compared(pairing);
-    let scale = Scale::of(metric.kind(), &compared);
-    let [base, candidate] = compared
-        .clone()
-        .map(|numbers| numbers.into_iter().map(|number| scale.enter(number)).collect::<Vec<f64>>());
-    let estimate = match pairing {
-        Pairing::InOrder => Estimate::paired(&base.into_iter().zip(candidate).collect::<Vec<_>>()),
-        Pairing::Unpaired => Estimate::unpaired(&base, &candidate),
+    let Some(evidence) = Evidence::of(metric, amounts, pairing, settings) else {
+        return (MetricVerdict::Undecided { pairs: None }, None);
     };
-    let Some(estimate) = estimate else { return (MetricVerdict::Undecided { pairs: None }, None) };
-    let tolerance = scale.tolerance(settings.tolerance(metric), scale.center(&compared[0]));
-    let risks = Risks::at(settings.looks, amounts.usable(pairing), metrics);
-    let (change, equivalence) =
-        (estimate.interval(risks.change), estimate.interval(2.0 * risks.equivalence));
-    let verdict = if change.excludes_zero() && estimate.mean.abs() > tolerance {
-        if estimate.mean > 0.0 { MetricVerdict::Worse } else { MetricVerdict::Better }
-    } else if equivalence.is_within(tolerance) {
-        MetricVerdict::Same
-    } else {
-        MetricVerdict::Undecided { pairs: forecast(&estimate, tolerance, settings.looks, metrics) }
-    };
-    let change = Change {
-        is_ratio: scale.is_ratio,
-        estimate: scale.leave(estimate.mean),
-        interval: change.map(|end| scale.leave(end)),
-        equivalence: equivalence.map(|end| scale.leave(end)),
-        tolerance: scale.leave(tolerance),
-        noise: scale.leave(estimate.noise_of_run()),
-        noise_source: estimate.noise,
-    };
-    (verdict, Some(change))
-}
-
-/// Number of pairs that would decide a metric.
-fn forecast(estimate: &Estimate, tolerance: f64, looks: Looks, metrics: usize) -> Option<usize> {
-    estimate.pairs_until(|pairs, interval| {
-        // More pairs than planned are another comparison, whose last look has most of the risk.
-        let looks = match looks {
-            Looks::AfterEachPair { most } => Looks::AfterEachPair { most: most.max(pairs) },
-            Looks::Once => Looks::Once,
-        };
-        let risks = Risks::at(looks, pairs, metrics);
-        match estimate.mean.abs() > tolerance {
-            true => interval(risks.change).excludes_zero(),
-            false => interval(2.0 * risks.equivalence).is_within(tolerance),
+    let (looks, runs) = (settings.looks, amounts.usable(pairing));
+    let intervals = evidence.intervals(Risks::at(looks, runs, metrics));
+    let verdict = evidence.verdict(&intervals).unwrap_or_else(|| {
+        let is_excused = settings.decides_unless_noisy(metric)
+            && evidence.is_too_noisy(looks, runs, metrics)
+            && !evidence.seems_worse();
+        let pairs = evidence.forecast(looks, metrics);
+        match is_excused {
+            true => MetricVerdict::TooNoisy { pairs },
+            false => MetricVerdict::Undecided { pairs },
         }
-    })
+    });
+    (verdict, Some(evidence.change(&intervals)))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Report, Severity};
+use super::measured_run::MeasuredRun;
 use crate::scenario::ScenarioId;
 
 /// Error of a scenario, with the runs of each version that had it.
@@ -32,7 +32,7 @@ impl ErrorComparison {
 }
 
 /// Errors of both versions, those of the candidate alone first.
-pub(super) fn errors(base: &[&Report], candidate: &[&Report]) -> Vec<ErrorComparison> {
+pub(super) fn errors(base: &[&MeasuredRun], candidate: &[&MeasuredRun]) -> Vec<ErrorComparison> {
     let (of_base, of_candidate) = (by_type(base), by_type(candidate));
     let kinds: BTreeSet<_> = of_base.keys().chain(of_candidate.keys()).collect();
     let runs = |of: &ErrorsByType, kind| of.get(kind).map_or(0, |(runs, _)| *runs);
@@ -43,7 +43,7 @@ pub(super) fn errors(base: &[&Report], candidate: &[&Report]) -> Vec<ErrorCompar
             error_type: kind.1.clone(),
             runs_of_base: runs(&of_base, kind),
             runs_of_candidate: runs(&of_candidate, kind),
-            example: example.map(|(_, message)| message.clone()).unwrap_or_default(),
+            example: example.map(|(_, message)| (*message).to_owned()).unwrap_or_default(),
         }
     });
     let mut errors: Vec<ErrorComparison> = compared.collect();
@@ -52,40 +52,19 @@ pub(super) fn errors(base: &[&Report], candidate: &[&Report]) -> Vec<ErrorCompar
 }
 
 /// Number of runs with each type of error of each scenario, and its first message.
-type ErrorsByType = BTreeMap<(ScenarioId, String), (usize, String)>;
+type ErrorsByType<'a> = BTreeMap<&'a (ScenarioId, String), (usize, &'a str)>;
 
-fn by_type(reports: &[&Report]) -> ErrorsByType {
+fn by_type<'a>(runs: &[&'a MeasuredRun]) -> ErrorsByType<'a> {
     let mut errors = ErrorsByType::new();
-    for report in reports {
-        let of_server = report.errors().filter(|(_, found)| {
-            found.is_error() && found.example.client_fault().is_none() && found.count > 0
-        });
-        let found: BTreeMap<(ScenarioId, String), String> = of_server
-            .map(|(id, found)| ((id, found.example.error_type.clone()), found.example.to_string()))
-            .collect();
-        for (kind, message) in found {
-            errors.entry(kind).or_insert((0, message)).0 += 1;
-        }
+    for (kind, message) in runs.iter().flat_map(|run| &run.errors) {
+        errors.entry(kind).or_insert((0, message)).0 += 1;
     }
     errors
 }
 
-/// Name of a failure of setup or teardown, which concern no scenario.
-const SETUP_OR_TEARDOWN: &str = "setup or teardown";
-
 /// Scenarios and thresholds that failed in a run of the candidate and in none of the base.
-pub(super) fn only_of_candidate(base: &[&Report], candidate: &[&Report]) -> Vec<String> {
-    let (before, after) = (failed(base), failed(candidate));
-    after.difference(&before).cloned().collect()
-}
-
-fn failed(reports: &[&Report]) -> BTreeSet<String> {
-    let findings = reports.iter().flat_map(|report| &report.findings);
-    let failed = findings.filter(|finding| finding.severity == Severity::ScenarioFailed);
-    failed
-        .map(|finding| match &finding.about {
-            Some(about) => about.to_string(),
-            None => SETUP_OR_TEARDOWN.to_owned(),
-        })
-        .collect()
+pub(super) fn only_of_candidate(base: &[&MeasuredRun], candidate: &[&MeasuredRun]) -> Vec<String> {
+    let [before, after] = [base, candidate]
+        .map(|runs| runs.iter().flat_map(|run| &run.failed).collect::<BTreeSet<&String>>());
+    after.difference(&before).map(|failed| (*failed).clone()).collect()
 }

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decision::{self, Amounts, Change, MetricVerdict, Pairing};
+use super::measured_run::MeasuredRun;
 use super::settings::Settings;
-use crate::analysis::Report;
-use crate::metric::{Amount, ComparedMetric, Metric, Tolerance};
+use crate::metric::{Amount, ComparedMetric, Tolerance};
 
 /// Comparison of one metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,21 +36,19 @@ pub struct MetricComparison {
 
 /// Comparisons of all metrics, deciding ones first.
 pub(super) fn compare(
-    base: &[&Report],
-    candidate: &[&Report],
+    base: &[&MeasuredRun],
+    candidate: &[&MeasuredRun],
     pairing: Pairing,
     settings: &Settings,
 ) -> Vec<MetricComparison> {
     let measured = |metric: ComparedMetric| {
-        let of = |reports: &[&Report]| -> Vec<_> {
-            reports.iter().map(|report| report.compared(metric)).collect()
-        };
-        let (base, candidate) = (of(base), of(candidate));
+        let of = |run: &&MeasuredRun| run.amounts.get(&metric).copied();
         let is_lower_bound =
-            base.iter().chain(&candidate).any(|(_, is_lower_bound)| *is_lower_bound);
-        let amounts = |of: Vec<(Option<Amount>, bool)>| of.into_iter().map(|(amount, _)| amount);
-        let amounts =
-            Amounts { base: amounts(base).collect(), candidate: amounts(candidate).collect() };
+            base.iter().chain(candidate).filter_map(of).any(|measured| measured.is_lower_bound);
+        let amounts = |runs: &[&MeasuredRun]| {
+            runs.iter().map(|run| of(run).map(|measured| measured.amount)).collect()
+        };
+        let amounts = Amounts { base: amounts(base), candidate: amounts(candidate) };
         (metric, amounts, is_lower_bound)
     };
     let measured: Vec<_> = ComparedMetric::all()
@@ -83,25 +81,4 @@ pub(super) fn compare(
     let mut metrics: Vec<MetricComparison> = measured.into_iter().map(compare_one).collect();
     metrics.sort_by_key(|metric| !metric.decides);
     metrics
-}
-
-impl Report {
-    /// Amount of a compared metric, and whether it is a lower bound.
-    fn compared(&self, metric: ComparedMetric) -> (Option<Amount>, bool) {
-        match metric {
-            ComparedMetric::Server(metric) => {
-                let measured = match metric {
-                    Metric::Class(class, statistic) => self.of_class(class, statistic),
-                    Metric::Server(statistic) => self.of_server(statistic),
-                };
-                (measured.amount(), measured.is_lower_bound())
-            }
-            ComparedMetric::Latency(id, statistic) => {
-                let scenario = self.scenarios.iter().find(|scenario| scenario.id == id);
-                let stats = scenario.and_then(|scenario| scenario.iteration_duration);
-                let latency = stats.and_then(|stats| stats.shown(statistic));
-                (latency.map(Amount::Duration), false)
-            }
-        }
-    }
 }

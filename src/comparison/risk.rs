@@ -10,7 +10,7 @@
 //!   make it. The whole is the same only if each metric is, so the metrics do not share this risk
 //!   (an intersection-union test): no luck with the others makes up for the one that differs.
 //!
-//! Looks before the last share a fifth of each risk, and the last has the rest (as Haybittle and
+//! Looks before the last share a twentieth of each risk, and the last has the rest (as Haybittle and
 //! Peto do): a difference that is plain stops a comparison early, and the last look loses little.
 
 use super::estimate::{LEAST_RUNS, as_f64};
@@ -20,7 +20,7 @@ use super::settings::Looks;
 const TOTAL: f64 = 0.05;
 
 /// Part of the risk for all looks before the last.
-const EARLY_PART: f64 = 0.2;
+const EARLY_PART: f64 = 0.05;
 
 /// Risks of one metric at one look.
 #[derive(Clone, Copy, Debug, PartialEq)]

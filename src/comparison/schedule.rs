@@ -113,6 +113,36 @@ pub fn complete_pairs(done: &[PlacedRun]) -> [Vec<&RunId>; 2] {
     [base, candidate]
 }
 
+/// Warm-ups of base and candidate, as far as they have been made.
+pub fn warm_ups(done: &[PlacedRun]) -> [Vec<&RunId>; 2] {
+    Role::ALL.map(|role| {
+        let warm_up = Place { pair: None, role };
+        done.iter().filter(|run| run.place == warm_up).map(|run| &run.run).collect()
+    })
+}
+
+/// Runs of pairs that are not compared, of base and candidate, each with its reason: unusable ones,
+/// and those whose partner was never usable.
+pub fn left_out(done: &[PlacedRun]) -> [Vec<(&RunId, String)>; 2] {
+    let compared = complete_pairs(done);
+    let is_usable = |place: Place| {
+        let mut attempts = done.iter().filter(|run| run.place == place);
+        attempts.any(|run| run.unusable.is_none())
+    };
+    let reason = |run: &PlacedRun| match &run.unusable {
+        Some(reason) if is_usable(run.place) => format!("{reason}; repeated"),
+        Some(reason) => reason.clone(),
+        None => "its pair has no usable run of the other version".to_owned(),
+    };
+    let of = |role: Role, compared: &[&RunId]| {
+        let of_pairs = done.iter().filter(|run| run.place.pair.is_some() && run.place.role == role);
+        let others = of_pairs.filter(|run| !compared.contains(&&run.run));
+        others.map(|run| (&run.run, reason(run))).collect()
+    };
+    let [base, candidate] = &compared;
+    [of(Role::Base, base), of(Role::Candidate, candidate)]
+}
+
 /// Places of all runs, in their order.
 fn places(pairs: u32) -> impl Iterator<Item = Place> {
     let warm_up = Role::ALL.into_iter().map(|role| Place { pair: None, role });
@@ -168,6 +198,27 @@ mod tests {
         assert_eq!((order(&done).as_str(), end), ("ABABBBBA", Next::Complete));
         let [_, candidate] = complete_pairs(&done);
         assert_eq!(candidate, [&done[3].run, &done[6].run]);
+        let repeated = |run: &RunId| (run.clone(), "a sampling gap; repeated".to_owned());
+        let [base, candidate] = named(&left_out(&done));
+        assert_eq!(base, []);
+        assert_eq!(candidate, [repeated(&done[4].run), repeated(&done[5].run)]);
+    }
+
+    /// Runs that are left out, with their reasons.
+    fn named(left_out: &[Vec<(&RunId, String)>; 2]) -> [Vec<(RunId, String)>; 2] {
+        let owned = |(run, reason): &(&RunId, String)| ((*run).clone(), reason.clone());
+        [0, 1].map(|side| left_out[side].iter().map(owned).collect())
+    }
+
+    #[test]
+    fn a_run_whose_partner_was_never_usable_is_left_out() {
+        let second = Place { pair: Some(1), role: Role::Candidate };
+        let (done, end) = run_all(3, |place, _| place == second);
+        assert_eq!(end, Next::Stuck(second));
+        let [base, candidate] = named(&left_out(&done));
+        let reason = "its pair has no usable run of the other version".to_owned();
+        assert_eq!(base, [(done[2].run.clone(), reason)]);
+        assert_eq!(candidate.len(), 3, "{candidate:?}");
     }
 
     #[test]

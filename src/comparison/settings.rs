@@ -13,6 +13,9 @@ use crate::metric::{ComparedMetric, Decider, Kind, ServerMetric, Tolerance};
 pub struct Settings {
     /// Metrics that decide the verdict; the others inform.
     pub decide: Vec<Decider>,
+    /// Metrics among those that do not make a comparison undecided where the runs are too noisy
+    /// to tell.
+    pub unless_noisy: Vec<Decider>,
     /// Tolerance of each kind of metric.
     pub tolerances: BTreeMap<Kind, Tolerance>,
     /// Number of times that the comparison is looked at.
@@ -46,6 +49,8 @@ impl Default for Settings {
                 of_server(ServerMetric::Threads),
                 Decider::Errors,
             ],
+            // Few requests differ by the number of executors that happen to start for them.
+            unless_noisy: vec![of_server(ServerMetric::CpuPerIteration)],
             tolerances: Kind::ALL.into_iter().map(|kind| (kind, Tolerance::of(kind))).collect(),
             looks: Looks::Once,
         }
@@ -59,6 +64,9 @@ impl Settings {
         if let Some(decide) = &config.decide {
             settings.decide.clone_from(decide);
         }
+        if let Some(unless_noisy) = &config.unless_noisy {
+            settings.unless_noisy.clone_from(unless_noisy);
+        }
         settings.tolerances.extend(config.tolerances.by_kind());
         settings
     }
@@ -66,6 +74,11 @@ impl Settings {
     /// Whether a metric decides the verdict.
     pub fn decides(&self, metric: ComparedMetric) -> bool {
         self.decide.iter().any(|decider| decider.includes(metric))
+    }
+
+    /// Whether a metric that decides does not where the runs are too noisy to tell.
+    pub fn decides_unless_noisy(&self, metric: ComparedMetric) -> bool {
+        self.decides(metric) && self.unless_noisy.iter().any(|decider| decider.includes(metric))
     }
 
     /// Metrics that decide by their own names, and not as part of a group.

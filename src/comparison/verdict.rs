@@ -14,7 +14,7 @@ use crate::analysis::Verdict;
 pub enum ComparisonVerdict {
     /// No deciding metric worse, at least one better.
     Better,
-    /// Every deciding metric the same.
+    /// Every deciding metric the same, but for those that are too noisy.
     Same,
     /// Deciding metric worse, or an error that only the candidate has.
     Worse,
@@ -50,10 +50,11 @@ impl ComparisonVerdict {
     pub(super) fn of(metrics: &[MetricComparison], settings: &Settings) -> Self {
         let deciding = || metrics.iter().filter(|metric| metric.decides);
         let any = |wanted| deciding().any(|metric| metric.verdict == wanted);
-        let is_not_compared =
-            |it: &MetricComparison| matches!(it.verdict, MetricVerdict::NotCompared { .. });
+        let says_nothing = |it: &MetricComparison| {
+            it.verdict.is_too_noisy() || matches!(it.verdict, MetricVerdict::NotCompared { .. })
+        };
         let is_open = deciding().any(|metric| metric.verdict.is_undecided())
-            || settings.metrics_decide() && deciding().all(is_not_compared);
+            || settings.metrics_decide() && deciding().all(says_nothing);
         if any(MetricVerdict::Worse) {
             Self::Worse
         } else if is_open {

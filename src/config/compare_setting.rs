@@ -13,6 +13,10 @@ pub struct CompareSettings {
     /// errors.
     #[serde(deserialize_with = "deciders")]
     pub decide: Option<Vec<Decider>>,
+    /// Metrics among those that do not make a comparison undecided where the runs are too noisy
+    /// to tell, by default CPU per iteration.
+    #[serde(deserialize_with = "measured")]
+    pub unless_noisy: Option<Vec<Decider>>,
     /// Tolerances of kinds of metrics.
     pub tolerances: ToleranceSettings,
 }
@@ -58,6 +62,15 @@ fn deciders<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Dec
     deciders.collect::<Result<_, _>>().map(Some)
 }
 
+/// Reads metrics and groups of them, without errors, which have no noise.
+fn measured<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Decider>>, D::Error> {
+    let read = deciders(deserializer)?;
+    if read.iter().flatten().any(|decider| *decider == Decider::Errors) {
+        return Err(D::Error::custom("`errors` are counted and never too noisy; leave them out"));
+    }
+    Ok(read)
+}
+
 /// Declares a reader of the tolerance of each kind, in the kind's unit.
 macro_rules! tolerances {
     ($($name:ident: $kind:ident),*) => {
@@ -75,6 +88,7 @@ mod tests {
     use rstest::rstest;
 
     use crate::config::{CompareSettings, Config};
+    use crate::metric::Decider;
 
     fn settings(text: &str) -> CompareSettings {
         Config::parse(text, "f").unwrap().compare
@@ -90,10 +104,12 @@ mod tests {
     fn deciding_metrics_and_tolerances_are_read() {
         let read = settings(
             "[compare]\ndecide = [\"long-executor\", \"api:status p95\", \"errors\"]\n\
+             unless-noisy = [\"latencies\"]\n\
              [compare.tolerances]\nmemory = \"2% or 4 MiB\"\ncount = \"3\"\nlatency = \"20%\"\n",
         );
         let decide = read.decide.iter().flatten().map(ToString::to_string);
         assert_eq!(decide.collect::<Vec<_>>(), ["long-executor", "api:status p95", "errors"]);
+        assert_eq!(read.unless_noisy.as_deref(), Some(&[Decider::Latencies][..]));
         let tolerances = read.tolerances.by_kind();
         let tolerances: Vec<String> =
             tolerances.map(|(kind, tolerance)| format!("{}: {tolerance}", kind.name())).collect();
@@ -102,6 +118,7 @@ mod tests {
 
     #[rstest]
     #[case::metric("decide = [\"peeks\"]", "did you mean `peaks`")]
+    #[case::errors("unless-noisy = [\"errors\"]", "never too noisy")]
     #[case::key("tolerance = \"5%\"", "unknown key `compare.tolerance`")]
     #[case::unit("tolerances = { memory = \"5s\" }", "expected a size")]
     #[case::kind("tolerances = { memry = \"5%\" }", "did you mean `memory`")]

@@ -8,6 +8,8 @@ use crate::shape::{Delays, Pause, Rate, StageList};
 use crate::units;
 
 /// Size and shape of a load as written in one place. [`crate::plan`] combines the places.
+// `PlanSettings` repeats most of these fields. With `serde(flatten)`, errors in them would have no
+// line, and unknown keys of a plan would not be found.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct ShapeSettings {

@@ -9,6 +9,7 @@ use std::{fmt, fs, io};
 
 use url::Url;
 
+use super::client_file::{self, ClientFileError};
 use super::hiding;
 use crate::env;
 
@@ -40,20 +41,18 @@ pub enum CookieState {
     NoneForUrl,
 }
 
-/// Error of reading a file of cookies. No message contains any part of a cookie.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read the cookies of `sky api login` in `{path}`: {reason}")]
-pub struct CookieError {
-    path: PathBuf,
-    reason: String,
-}
-
 impl Cookies {
     /// Cookies of the file that SkyPilot's client reads; `None` if there is no file, or no cookie
     /// in it.
-    pub(super) fn from_environment() -> Result<Option<Self>, CookieError> {
-        let Some(path) = path() else { return Ok(None) };
-        let error = |path: &Path, reason: String| CookieError { path: path.to_owned(), reason };
+    pub(super) fn from_environment() -> Result<Option<Self>, ClientFileError> {
+        let Some(path) = client_file::path(env::COOKIE_FILE, ".sky/cookies.txt") else {
+            return Ok(None);
+        };
+        let error = |path: &Path, reason: String| ClientFileError {
+            what: "the cookies of `sky api login`",
+            path: path.to_owned(),
+            reason,
+        };
         // Processes with other working directories read the same file.
         let path = std::path::absolute(&path).map_err(|source| error(&path, source.to_string()))?;
         let bytes = match fs::read(&path) {
@@ -96,18 +95,6 @@ impl Cookies {
         let values = self.cookies.iter().filter_map(|cookie| cookie.value.as_deref());
         let secrets = values.filter(|value| value.len() >= SHORTEST_SECRET);
         secrets.fold(text.to_owned(), |text, secret| hiding::hide(secret, &text))
-    }
-}
-
-/// Path of the file that SkyPilot's client reads; `None` without a home directory.
-fn path() -> Option<PathBuf> {
-    let home = || env::path("HOME");
-    match env::path(env::COOKIE_FILE) {
-        None => Some(home()?.join(".sky/cookies.txt")),
-        Some(path) => match path.strip_prefix("~") {
-            Ok(below) => Some(home()?.join(below)),
-            Err(_) => Some(path),
-        },
     }
 }
 

@@ -5,6 +5,8 @@
 //! variable, decoded, and only `sky` processes get it in a URL again. Of cookies, child processes
 //! get the path of the file.
 
+mod client_config;
+mod client_file;
 mod cookies;
 mod hiding;
 mod in_url;
@@ -14,7 +16,8 @@ mod token_file;
 use std::fmt;
 use std::process::Output;
 
-pub use cookies::{CookieError, CookieState, Cookies};
+pub use client_file::ClientFileError;
+pub use cookies::{CookieState, Cookies};
 pub use in_url::without_login;
 pub(crate) use in_url::{strip, stripped};
 pub use login::{Login, LoginError};
@@ -43,28 +46,27 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Credentials for a server, from the environment; none for an isolated server, since
-    /// SkyPilot's server rejects every token that it did not issue itself.
+    /// Credentials for a server: from [`env::SERVER_CREDENTIALS`], or else
+    /// [`env::SERVICE_ACCOUNT_TOKEN`], or else the token in the settings of SkyPilot's client, or
+    /// else the cookies of `sky api login`. None for an isolated server, since SkyPilot's server
+    /// rejects every token that it did not issue itself.
     ///
     /// # Errors
     ///
-    /// With a file of cookies that cannot be read, and is needed.
-    pub fn for_server(server: &ServerTarget) -> Result<Self, CookieError> {
-        match server {
-            ServerTarget::Isolated { .. } => Ok(Self::None),
-            ServerTarget::System | ServerTarget::Remote(_) => Self::from_environment(),
+    /// With a file of settings or of cookies that cannot be read, and is needed.
+    pub fn for_server(server: &ServerTarget) -> Result<Self, ClientFileError> {
+        if matches!(server, ServerTarget::Isolated { .. }) {
+            return Ok(Self::None);
         }
-    }
-
-    /// Credentials from [`env::SERVER_CREDENTIALS`], or else [`env::SERVICE_ACCOUNT_TOKEN`], or
-    /// else the cookies of `sky api login`.
-    fn from_environment() -> Result<Self, CookieError> {
         // Login first, as in SkyPilot's client: with a login in the URL, Python's `requests`
         // sends that login and drops the token.
         if let Some(login) = Login::from_environment() {
             return Ok(Self::Login(login));
         }
         if let Some(token) = env::text(env::SERVICE_ACCOUNT_TOKEN) {
+            return Ok(Self::Token(token));
+        }
+        if let Some(token) = client_config::token_for(server)? {
             return Ok(Self::Token(token));
         }
         Ok(Cookies::from_environment()?.map_or(Self::None, Self::Cookies))

@@ -12,20 +12,23 @@ pub fn token_of_file(path: &Path) -> Result<String, String> {
     let place = path.display();
     let text = fs::read_to_string(path)
         .map_err(|source| format!("--token-file: cannot read `{place}`: {source}"))?;
-    parse(&text).map_err(|expected| format!("--token-file: expected {expected} in `{place}`"))
+    let first = text.lines().next().unwrap_or_default();
+    checked(first.trim()).map(str::to_owned).map_err(|expected| {
+        format!("--token-file: expected {expected} in the first line of `{place}`")
+    })
 }
 
-fn parse(text: &str) -> Result<String, &'static str> {
-    let token = text.lines().next().unwrap_or_default().trim();
+/// Token of a service account, or what was expected in its place.
+pub(super) fn checked(token: &str) -> Result<&str, &'static str> {
     // SkyPilot's client sends no other.
     if !token.starts_with("sky_") {
-        return Err("a service-account token, which begins with `sky_`, in the first line");
+        return Err("a service-account token, which begins with `sky_`,");
     }
     // A header has no other characters.
     if !token.chars().all(|c| c.is_ascii_graphic()) {
         return Err("a service-account token of letters, digits and signs without blanks");
     }
-    Ok(token.to_owned())
+    Ok(token)
 }
 
 #[cfg(test)]
@@ -35,19 +38,23 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::the_first_line("sky_abc\nsky_def\n", "sky_abc")]
-    #[case::with_blanks_around("  sky_abc \r\n", "sky_abc")]
-    fn a_token_is_the_first_line_without_blanks(#[case] text: &str, #[case] token: &str) {
-        assert_eq!(parse(text).as_deref(), Ok(token));
+    #[case::the_first_line("sky_abc\nsky_def\n")]
+    #[case::with_blanks_around("  sky_abc \r\n")]
+    fn a_token_is_the_first_line_without_blanks(#[case] text: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, text).unwrap();
+        assert_eq!(token_of_file(&path).as_deref(), Ok("sky_abc"));
+        fs::write(&path, format!("\n{text}")).unwrap();
+        assert!(token_of_file(&path).is_err());
     }
 
     #[rstest]
     #[case::empty("")]
-    #[case::in_the_second_line("\nsky_abc\n")]
     #[case::another_kind("ghp_abc")]
     #[case::a_blank("sky_a bc")]
     #[case::not_ascii("sky_ü")]
     fn a_text_that_skypilot_would_not_send_is_no_token(#[case] text: &str) {
-        assert!(parse(text).is_err());
+        assert!(checked(text).is_err());
     }
 }

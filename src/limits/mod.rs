@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 pub use cpu::{CpuQuota, Cpus};
 pub use files::{OpenFiles, raise_open_files};
 pub use memory::{AvailableMemory, MemoryGroups, MemoryLimit};
-pub use server_group::{CpuLimit, GroupFigures, NotGranted, Place, ServerGroup};
+pub use server_group::{
+    CpuLimit, GroupFigures, NotGranted, OomCounts, OomKills, OomReadings, Place, ServerGroup,
+};
 pub use tasks::TaskLimit;
 
 /// Limits that the processes of a run share.

@@ -164,7 +164,8 @@ statistics! {
             limits: Limits::Budget,
             place: Place::Totals,
         },
-        /// CPU time of the server in the load, for each completed iteration.
+        /// CPU time of the server from the start of the load to the end of the cooldown, for each
+        /// completed iteration.
         CpuPerIteration: DURATION {
             name: "cpu-per-iteration",
             heading: "CPU per iteration",

@@ -41,10 +41,27 @@ impl Cancellations {
     pub(crate) const DISTANCES: RangeInclusive<u32> = 2..=1000;
 
     /// Delay of an iteration's cancellation; `None` for a probe launch. `position` is the number of
-    /// the iteration among those of all users, counted from 0.
-    pub(crate) fn delay(&self, position: u64, random: &mut fastrand::Rng) -> Option<Duration> {
-        let is_probe = position.saturating_add(1).is_multiple_of(self.probe_every.max(1).into());
-        (!is_probe).then(|| self.cancel_after.draw(random))
+    /// the iteration among those of all users, counted from 0, which alternate between `infras`
+    /// infras.
+    pub(crate) fn delay(
+        &self,
+        position: u64,
+        infras: usize,
+        random: &mut fastrand::Rng,
+    ) -> Option<Duration> {
+        (!self.is_probe(position, infras)).then(|| self.cancel_after.draw(random))
+    }
+
+    /// Whether a launch is a probe. One of each `probe_every` consecutive launches is: the last one,
+    /// or an earlier one where the last ones would miss some infras.
+    fn is_probe(&self, position: u64, infras: usize) -> bool {
+        let distance = u64::from(self.probe_every.max(1));
+        let infras = u64::try_from(infras).unwrap_or(u64::MAX).max(1);
+        let common = gcd(distance, infras);
+        let (block, place) = (position / distance, position % distance);
+        // After so many blocks, their last launches are on the same infras again.
+        let rounds = block / (infras / common);
+        place == distance - 1 - rounds % common
     }
 
     /// Longest time from the start of an iteration until its launch has ended or is recorded as a
@@ -59,6 +76,11 @@ impl Cancellations {
     pub(crate) fn longest_iteration(&self) -> Duration {
         self.longest_launch().saturating_add(self.stuck_after.saturating_mul(2))
     }
+}
+
+/// Greatest common divisor.
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// Text of a plan.
@@ -76,14 +98,42 @@ impl fmt::Display for Cancellations {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use rstest::rstest;
+
     use super::*;
+
+    /// Positions of the probes among the first launches.
+    fn probes(probe_every: u32, infras: u64, launches: u64) -> Vec<u64> {
+        let cancellations = Cancellations { probe_every, ..Cancellations::default() };
+        let mut random = fastrand::Rng::with_seed(1);
+        let infras = usize::try_from(infras).unwrap();
+        let mut is_probe = |position| cancellations.delay(position, infras, &mut random).is_none();
+        (0..launches).filter(|position| is_probe(*position)).collect()
+    }
 
     #[test]
     fn one_of_so_many_launches_is_a_probe() {
-        let cancellations = Cancellations { probe_every: 3, ..Cancellations::default() };
-        let mut random = fastrand::Rng::with_seed(1);
-        let mut is_probe = |position| cancellations.delay(position, &mut random).is_none();
-        let probes: Vec<u64> = (0..10).filter(|position| is_probe(*position)).collect();
-        assert_eq!(probes, [2, 5, 8]);
+        assert_eq!(probes(3, 1, 10), [2, 5, 8]);
+        // Each third launch is on another infra as it is.
+        assert_eq!(probes(3, 2, 10), [2, 5, 8]);
+        assert_eq!(probes(2, 2, 10), [1, 2, 5, 6, 9]);
+    }
+
+    #[rstest]
+    #[case::even_on_two(4, 2)]
+    #[case::fewer_than_infras(2, 4)]
+    #[case::a_multiple(6, 3)]
+    #[case::a_common_divisor(6, 4)]
+    #[case::no_common_divisor(5, 3)]
+    fn all_infras_have_as_many_probes(#[case] probe_every: u32, #[case] infras: u64) {
+        let distance = u64::from(probe_every);
+        let probes = probes(probe_every, infras, 3 * distance * infras);
+        let blocks: Vec<u64> = probes.iter().map(|position| position / distance).collect();
+        assert!(blocks.into_iter().eq(0..3 * infras), "one of each {distance}: {probes:?}");
+        let mut of_infra = BTreeMap::new();
+        probes.iter().for_each(|position| *of_infra.entry(position % infras).or_default() += 1);
+        assert_eq!(of_infra, (0..infras).map(|infra| (infra, 3)).collect(), "{probes:?}");
     }
 }

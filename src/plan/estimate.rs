@@ -181,13 +181,12 @@ fn iterations_of(planned: &PlannedScenario) -> f64 {
 
 /// Share of a scenario's iterations that launch a cluster which they do not take down.
 fn share_left_for_teardown(planned: &PlannedScenario) -> f64 {
-    let takes_down =
-        |scenario: &Scenario| planned.shape.timed().is_some() && scenario.leaves_cluster();
-    let left = planned
-        .parts()
-        .into_iter()
-        .filter(|(scenario, _)| scenario.needs == Need::Infrastructure && !takes_down(scenario));
-    left.map(|(_, share)| share).sum()
+    let is_timed = planned.shape.timed().is_some();
+    let is_left = |(scenario, _): &(&Scenario, f64)| {
+        let takes_down = scenario.takes_cluster_down() || is_timed && scenario.leaves_cluster();
+        scenario.needs == Need::Infrastructure && !takes_down
+    };
+    planned.parts().into_iter().filter(is_left).map(|(_, share)| share).sum()
 }
 
 /// Default settle timeout: three times the estimate for the server's start, since the machine
@@ -228,6 +227,8 @@ fn critical_path(scenario: &Scenario) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::config::Config;
     use crate::limits::{Cpus, MachineLimits};
@@ -235,8 +236,8 @@ mod tests {
     use crate::record::request::LoadRequest;
     use crate::units::ByteSize;
 
-    /// Estimate in seconds with so many CPUs that only critical paths count.
-    fn critical_path_seconds(request: &LoadRequest) -> f64 {
+    /// Estimate with so many CPUs that only critical paths count.
+    fn estimate(request: &LoadRequest) -> Estimate {
         let config = Config::parse(include_str!("../../skyload.toml"), "skyload.toml").unwrap();
         let machine = Machine {
             memory_total: ByteSize::gib(24),
@@ -251,21 +252,50 @@ mod tests {
         let import = Duration::from_secs_f64(Cost::REFERENCE_IMPORT);
         let cpus = Cpus { allowed: 1 << 20, quota: None };
         let speed = Speed { cpus, import, elapsed: import, concurrency: 1, others: None };
-        Estimate::of(&plan, speed).duration.as_secs_f64()
+        Estimate::of(&plan, speed)
+    }
+
+    fn words(text: &str) -> Vec<String> {
+        vec![text.to_owned()]
     }
 
     #[test]
     fn sequential_groups_take_the_sum_of_their_critical_paths() {
-        let list = |names: &str| vec![names.to_owned()];
         let concurrent = LoadRequest {
             iterations: Some("1".to_owned()),
-            api: list("status launch_and_logs"),
-            cli: list("status launch"),
+            api: words("status launch_and_logs"),
+            cli: words("status launch"),
             ..LoadRequest::default()
         };
         let sequential = LoadRequest { phase_peaks: true, ..concurrent.clone() };
         // Groups api, cli, api-infra and cli-infra: 5, 5, 25 and 25 s; concurrently 25 s.
-        let more = critical_path_seconds(&sequential) - critical_path_seconds(&concurrent);
+        let seconds = |request| estimate(request).duration.as_secs_f64();
+        let more = seconds(&sequential) - seconds(&concurrent);
         assert!((more - 35.0).abs() < 0.1, "{more}");
+    }
+
+    #[rstest]
+    #[case::launch("launch_and_logs", None, 15.0)]
+    #[case::managed_job("jobs_launch", None, 15.0)]
+    #[case::launch_in_a_load_for_a_time("launch_and_logs", Some("5m"), 0.0)]
+    #[case::session("session", None, 0.0)]
+    #[case::cancelled_launch("launch_cancel", None, 0.0)]
+    fn scenarios_that_take_their_cluster_down_leave_nothing_to_the_teardown(
+        #[case] api: &str,
+        #[case] time: Option<&str>,
+        #[case] teardown: f64,
+    ) {
+        let around_load = |api: &str, time: Option<&str>| {
+            let request = LoadRequest {
+                api: words(api),
+                users: Some("5".to_owned()),
+                time: time.map(str::to_owned),
+                ..LoadRequest::default()
+            };
+            let Estimate { duration, load, .. } = estimate(&request);
+            (duration - load.unwrap()).as_secs_f64()
+        };
+        let more = around_load(api, time) - around_load("status", None);
+        assert!((more - teardown).abs() < 0.1, "{more}");
     }
 }

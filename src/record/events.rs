@@ -124,12 +124,19 @@ pub enum Event {
         limit: Option<MemoryLimit>,
     },
     /// Kills by the kernel for lack of memory (OOM) in the control group that holds the server to
-    /// its size.
+    /// its size, at the limit of the group.
     KilledAtSize {
         /// Number of killed processes since the previous reading.
         processes: u64,
         /// Time of the previous reading.
         since: Timestamp,
+    },
+    /// Kills by the kernel for lack of memory (OOM) in the control group that holds the server to
+    /// its size, while the group was below its limit: memory was short on the machine, or in a
+    /// group above.
+    KilledBelowSize {
+        /// Number of killed processes since the previous reading.
+        processes: u64,
     },
 }
 

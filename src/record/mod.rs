@@ -5,6 +5,7 @@
 //! (to a temporary file that is then renamed) or appended to line by line, so that it can be
 //! read after a crash. `cargo xtask report RUN` rebuilds a report from these files alone.
 
+mod bisection_dir;
 mod checksums;
 mod comparison_dir;
 mod directory;
@@ -30,6 +31,7 @@ pub(crate) mod v2;
 pub(crate) mod v3;
 pub(crate) mod v4;
 
+pub use bisection_dir::BisectionDir;
 pub use comparison_dir::ComparisonDir;
 pub use directory::is_run_link;
 pub use error::RecordError;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Document, Version, v2};
+use crate::clock::Timestamp;
 use crate::credentials::Credentials;
 use crate::record::outcome::{Failure, error_type};
 use crate::scenario::Need;
@@ -92,6 +93,9 @@ pub struct ResourceStep {
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub took: Duration,
+    /// End of the step; `None` in runs of builds that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
     /// Failure of the step; `None` after success.
     pub failure: Option<Failure>,
 }
@@ -185,6 +189,7 @@ mod tests {
             what: "cluster sky_t0ken".to_owned(),
             infra: String::new(),
             took: Duration::ZERO,
+            ended: None,
             failure: Some(failure),
         };
         let left = vec!["request sky_t0ken".to_owned()];
@@ -202,6 +207,7 @@ mod tests {
             what: String::new(),
             infra: infra.to_owned(),
             took: Duration::ZERO,
+            ended: None,
             failure,
         };
         let failure = Failure {

@@ -1,8 +1,10 @@
-//! Renderers of a finished report and of a finished [`comparison`]. They compute no results.
+//! Renderers of a finished report, of a finished [`comparison`] and of a [`bisection`]. They
+//! compute no results.
 //!
 //! [`text`] is for a terminal, [`html`] for a browser, [`markdown`] for a pull request, [`junit`]
 //! and [`github`] for CI, [`series`] for other tools. [`next_step`] is the command that text and HTML suggest.
 
+pub mod bisection;
 pub mod comparison;
 mod format;
 pub mod github;

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::owners::Owner;
 use super::requests::Row;
+use crate::clock::Timeline;
 use crate::record::outcome::{Failure, error_type};
 use crate::record::resources::{ResourceStep, Stage};
 
@@ -72,7 +73,12 @@ impl Attempts {
 
     /// Steps for managed jobs that failed, each job once. Scenarios that submit jobs do not
     /// wait for their end, so failures are seen only here.
-    pub(super) fn failed_jobs(&mut self, jobs: &[Row], is_late: bool) -> Vec<ResourceStep> {
+    pub(super) fn failed_jobs(
+        &mut self,
+        jobs: &[Row],
+        is_late: bool,
+        timeline: &Timeline,
+    ) -> Vec<ResourceStep> {
         let mut steps = Vec::new();
         // What becomes of a script's jobs is the script's concern.
         for job in jobs.iter().filter(|job| job.owner == Owner::Run) {
@@ -94,18 +100,23 @@ impl Attempts {
                 let step_name = "managed job".to_owned();
                 let failure = Failure { step: step_name, status: None, error_type, message };
                 let what = format!("managed job {}", job.name);
-                steps.push(step(what, Instant::now(), Some(failure)));
+                steps.push(step(what, Instant::now(), Some(failure), timeline));
             }
         }
         steps
     }
 
     /// Steps for failures to list resources, each failure once.
-    pub(super) fn new_failures(&mut self, failures: Vec<Failure>) -> Vec<ResourceStep> {
+    pub(super) fn new_failures(
+        &mut self,
+        failures: Vec<Failure>,
+        timeline: &Timeline,
+    ) -> Vec<ResourceStep> {
         let new = failures
             .into_iter()
             .filter(|failure| self.reported_failures.insert(failure.to_string()));
-        new.map(|failure| step("remaining resources", Instant::now(), Some(failure))).collect()
+        let step = |failure| step("remaining resources", Instant::now(), Some(failure), timeline);
+        new.map(step).collect()
     }
 }
 
@@ -123,11 +134,12 @@ pub(super) fn has_ended(job: &Row) -> bool {
     is_final && is_cleaned_up
 }
 
-/// Step of the teardown, which began at `start`.
+/// Step of the teardown, which began at `start` and ends now.
 pub(super) fn step(
     what: impl Into<String>,
     start: Instant,
     failure: Option<Failure>,
+    timeline: &Timeline,
 ) -> ResourceStep {
     ResourceStep {
         stage: Stage::TearDown,
@@ -135,6 +147,7 @@ pub(super) fn step(
         what: what.into(),
         infra: String::new(),
         took: start.elapsed(),
+        ended: Some(timeline.now()),
         failure,
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::owners::Owners;
 use super::requests::Requests;
+use crate::clock::Timeline;
 use crate::ids::RunId;
 use crate::plan::{LoadPlan, ServerTarget};
 use crate::record::outcome::{Failure, error_type};
@@ -27,7 +28,7 @@ pub async fn set_up(
     free_port: Option<u16>,
     limit: Duration,
 ) -> ResourceLog {
-    let shared = plan.shared_resources();
+    let (shared, timeline) = (plan.shared_resources(), Timeline::start());
     let mut needed: Vec<(Need, &str)> = shared.iter().copied().collect();
     // The job comes last: it must still run when users follow its output.
     needed.sort_by_key(|(need, _)| *need == Need::Job);
@@ -47,10 +48,10 @@ pub async fn set_up(
     let interval = plan.setup_interval();
     let setups = (0..).zip(resources).map(async |(number, (names, need))| {
         tokio::time::sleep(interval * number).await;
-        let one = set_up_one(requests, names, need, limit).await;
+        let one = set_up_one(requests, names, need, limit, &timeline).await;
         let has_long_job = shared.contains(&(Need::LongJob, names.shared.infra.as_str()));
         let long_job = match need == Need::Cluster && has_long_job {
-            true => Some(set_up_long_job(requests, names, &one.0, limit).await),
+            true => Some(set_up_long_job(requests, names, &one.0, limit, &timeline).await),
             false => None,
         };
         [one].into_iter().chain(long_job)
@@ -87,6 +88,7 @@ pub async fn set_up(
                 what: "the list of existing clusters".to_owned(),
                 infra: String::new(),
                 took: start.elapsed(),
+                ended: Some(timeline.now()),
                 failure: Some(failure),
             }),
         }
@@ -101,9 +103,10 @@ async fn set_up_long_job(
     names: &IterationNames,
     cluster: &ResourceStep,
     limit: Duration,
+    timeline: &Timeline,
 ) -> (ResourceStep, Option<u64>) {
     match &cluster.failure {
-        None => set_up_one(requests, names, Need::LongJob, limit).await,
+        None => set_up_one(requests, names, Need::LongJob, limit, timeline).await,
         Some(failure) => {
             let name = &names.shared.cluster;
             let step = ResourceStep {
@@ -124,6 +127,7 @@ async fn set_up_one(
     names: &IterationNames,
     need: Need,
     limit: Duration,
+    timeline: &Timeline,
 ) -> (ResourceStep, Option<u64>) {
     let start = Instant::now();
     let name = match need {
@@ -163,6 +167,7 @@ async fn set_up_one(
         what: format!("{} ({name})", need.name()),
         infra: names.shared.infra.clone(),
         took: start.elapsed(),
+        ended: Some(timeline.now()),
         failure,
     };
     (step, id)

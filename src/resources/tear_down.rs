@@ -11,6 +11,7 @@ use super::launched::is_creating;
 use super::owners::{Owner, Owners};
 use super::requests::{Requests, Row, only_own};
 use crate::api::RequestRow;
+use crate::clock::Timeline;
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
 use crate::record::outcome::{Failure, error_type};
@@ -43,6 +44,7 @@ struct RunResources<'a> {
     uses_services: bool,
     /// Names of managed jobs that do not end by themselves.
     long_jobs: Vec<String>,
+    timeline: Timeline,
 }
 
 /// Resources of the run that are still on the server.
@@ -67,7 +69,7 @@ pub async fn tear_down(
     limit: Duration,
     log: &mut ResourceLog,
 ) {
-    let needs = plan.needs();
+    let (needs, timeline) = (plan.needs(), Timeline::start());
     let mut resources = RunResources {
         requests,
         run,
@@ -77,6 +79,7 @@ pub async fn tear_down(
             || needs.contains(&Need::LongManagedJob),
         uses_services: needs.contains(&Need::Service),
         long_jobs: long_jobs(run, plan),
+        timeline,
     };
     let began = Instant::now();
     let mut attempts = Attempts::default();
@@ -86,7 +89,7 @@ pub async fn tear_down(
             // A job that still runs after most of the time does not end by itself.
             let is_late = began.elapsed() > limit.mul_f64(0.6);
             if mode == TeardownMode::WaitForJobs {
-                log.steps.extend(attempts.failed_jobs(&remaining.jobs, is_late));
+                log.steps.extend(attempts.failed_jobs(&remaining.jobs, is_late, &timeline));
             }
             log.left = remaining.names();
             remaining.add_those_of_scripts(&mut log.of_scripts);
@@ -97,7 +100,7 @@ pub async fn tear_down(
             // Cancelled now, so that the rest of `limit` is left for removing the job's cluster.
             let mode = if is_late { TeardownMode::CancelJobs } else { mode };
             resources.remove(&remaining, mode, &mut attempts, log).await;
-            log.steps.extend(attempts.new_failures(remaining.list_failures));
+            log.steps.extend(attempts.new_failures(remaining.list_failures, &timeline));
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
@@ -108,7 +111,7 @@ pub async fn tear_down(
             error_type: error_type::NOT_REMOVED_IN_TIME.to_owned(),
             message: format!("resources not removed after {}", humantime::format_duration(limit)),
         };
-        log.steps.push(step("all resources", began, Some(failure)));
+        log.steps.push(step("all resources", began, Some(failure), &timeline));
     }
 }
 
@@ -196,7 +199,7 @@ impl RunResources<'_> {
         let done = stream::iter(removals).map(|(call, names, resource)| async move {
             let start = Instant::now();
             let failure = self.requests.ask(call, &names).await.err();
-            step(resource, start, failure)
+            step(resource, start, failure, &self.timeline)
         });
         let done: Vec<ResourceStep> = done.buffer_unordered(CONCURRENCY).collect().await;
         for step in done {

@@ -264,20 +264,29 @@ impl Scenario {
 
     /// Whether each iteration leaves a cluster behind. (A managed job takes its cluster down.)
     pub fn leaves_cluster(&self) -> bool {
-        match &self.work {
-            Work::Api(actions) | Work::LaunchCancel(actions) => {
-                let submits = |path| {
-                    actions.iter().any(|it| matches!(it, Action::Submit(call) if call.path == path))
-                };
-                self.needs == Need::Infrastructure && submits("/launch") && !submits("/down")
-            }
-            Work::Cli(commands) => {
-                let runs = |word| commands.iter().any(|it| it.args.first() == Some(&word));
-                runs("launch") && !runs("down")
-            }
-            // The teardown finds what a script leaves.
-            Work::Script | Work::Mix | Work::Hold(_) | Work::Probe => false,
-        }
+        let launches = match &self.work {
+            Work::Cli(_) => self.runs("launch"),
+            _ => self.needs == Need::Infrastructure && self.submits("/launch"),
+        };
+        launches && !self.takes_cluster_down()
+    }
+
+    /// Whether each iteration takes down the cluster that it has launched.
+    pub fn takes_cluster_down(&self) -> bool {
+        self.submits("/down") || self.runs("down")
+    }
+
+    /// Whether an iteration submits a request to a path. The requests of a script are unknown, and
+    /// the teardown finds what it leaves.
+    fn submits(&self, path: &str) -> bool {
+        let (Work::Api(actions) | Work::LaunchCancel(actions)) = &self.work else { return false };
+        actions.iter().any(|it| matches!(it, Action::Submit(call) if call.path == path))
+    }
+
+    /// Whether an iteration runs a command of `sky`.
+    fn runs(&self, command: &str) -> bool {
+        let Work::Cli(commands) = &self.work else { return false };
+        commands.iter().any(|it| it.args.first() == Some(&command))
     }
 
     /// Number of clusters that an iteration launches, those of managed jobs included.
@@ -312,15 +321,12 @@ impl Scenario {
     /// Whether an iteration submits a managed job.
     pub fn submits_jobs(&self) -> bool {
         match &self.work {
-            Work::Api(actions) | Work::LaunchCancel(actions) => actions
-                .iter()
-                .any(|it| matches!(it, Action::Submit(call) if call.path == "/jobs/launch")),
             Work::Cli(commands) => {
                 commands.iter().any(|it| it.args.starts_with(&["jobs", "launch"]))
             }
             // It may.
             Work::Script => true,
-            Work::Mix | Work::Hold(_) | Work::Probe => false,
+            _ => self.submits("/jobs/launch"),
         }
     }
 

@@ -61,17 +61,14 @@ pub(super) struct User {
 }
 
 impl User {
-    pub(super) fn new(
-        context: &ScenarioContext,
-        IterationId { user, number }: IterationId,
-    ) -> Self {
+    pub(super) fn new(context: &ScenarioContext, id: IterationId) -> Self {
         Self {
-            client: context.client_of(user),
-            names: context.names(number, user),
+            client: context.client_of(id.user),
+            names: context.names(id),
             circumstances: context.environment.circumstances(),
             release: context.environment.server.version.clone(),
             remote: context.plan.is_remote(),
-            iteration: Iteration::on(context.infra_label(user)),
+            iteration: context.iteration_of(id),
         }
     }
 

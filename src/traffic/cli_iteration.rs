@@ -32,13 +32,12 @@ pub(super) fn run(
 ) -> impl Future<Output = FinishedProcesses> + use<> {
     let down =
         context.takes_cluster_down(context.scenario).then(|| api_iteration::take_down(context, id));
-    let IterationId { user, number } = id;
     let user = User {
         settings: Rc::clone(&context.client_settings),
         credentials: context.credentials.clone(),
         user_id: context.next_user_id(),
-        names: context.names(number, user),
-        infra: context.infra_label(user).map(str::to_owned),
+        names: context.names(id),
+        infra: context.infra_label(id).map(str::to_owned),
         runs_async: context.plan.run_async && context.scenario.can_be_async(),
     };
     async move {
@@ -69,7 +68,8 @@ pub(super) async fn judge_all(
         let circumstances = context.environment.circumstances();
         for (number, finished) in processes {
             let process = &finished.iteration;
-            let iteration = judge(&context.client, process, &rows, circumstances).await;
+            let client = &context.client;
+            let iteration = judge(client, process, &rows, circumstances, &context.timeline).await;
             let iteration = match &process.down {
                 Some(down) => iteration.followed_by(down.clone()),
                 None => iteration,
@@ -96,7 +96,7 @@ pub(super) async fn judge_all(
     for (number, finished) in &processes[judged..] {
         let (at, duration) = (context.timeline.at(finished.ended.into_std()), finished.duration);
         context.activity.add(at, Some(duration), &mut segments[*number], |segment| {
-            fail_unfinished(segment, 1, [duration].into_iter());
+            fail_unfinished(segment, at, 1, [duration].into_iter());
         });
     }
     (segments, Ended::TimedOut)
@@ -174,7 +174,8 @@ impl User {
             }
         }
         let Self { user_id, names, infra, runs_async: was_async, .. } = self;
-        FinishedProcesses { user_id, names, infra, was_async, processes, down: None }
+        let ended = Instant::now();
+        FinishedProcesses { user_id, names, infra, was_async, processes, ended, down: None }
     }
 
     async fn run_process(&self, command: &'static Command) -> FinishedProcess {

@@ -4,8 +4,11 @@
 use std::process::Output;
 use std::time::Duration;
 
-use super::iteration::Iteration;
+use tokio::time::Instant;
+
+use super::iteration::{FailureClock, Iteration};
 use crate::api::{ApiClient, RequestRow, excerpt, with_retries};
+use crate::clock::Timeline;
 use crate::record::outcome::{ClientFault, Failure, error_type};
 use crate::scenario::{Circumstances, Command, ExpectedError, IterationNames};
 
@@ -18,6 +21,8 @@ pub(super) struct FinishedProcesses {
     pub(super) was_async: bool,
     /// Processes in the order in which they ran. After one that failed, none was started.
     pub(super) processes: Vec<FinishedProcess>,
+    /// End of the last process.
+    pub(super) ended: Instant,
     /// Teardown of the iteration's cluster, if the iteration includes it.
     pub(super) down: Option<Iteration>,
 }
@@ -50,14 +55,21 @@ pub(super) fn failure_of(process: &FinishedProcess, names: &IterationNames) -> O
     failure(error_type::UNEXPECTED_OUTPUT.to_owned(), message)
 }
 
-/// Judges the processes of an iteration. `rows` lists the requests on the server.
+/// Judges the processes of an iteration. `rows` lists the requests on the server, `timeline` tells
+/// the times of failures.
 pub(super) async fn judge(
     client: &ApiClient,
     finished: &FinishedProcesses,
     rows: &Result<Vec<RequestRow>, Failure>,
     circumstances: Circumstances,
+    timeline: &Timeline,
 ) -> Iteration {
-    let mut iteration = Iteration::on(finished.infra.as_deref());
+    let clock = match finished.was_async {
+        // Requests go on after the process.
+        true => FailureClock::Now(*timeline),
+        false => FailureClock::Ended(timeline.at(finished.ended.into_std())),
+    };
+    let mut iteration = Iteration::on(finished.infra.as_deref(), clock);
     for process in &finished.processes {
         iteration.step(process.command.name(), process.took);
     }

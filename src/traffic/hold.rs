@@ -53,28 +53,27 @@ pub(super) async fn run(
     let open = OpenConnections::default();
     let (shown, infras) = (open.clone(), Rc::clone(context));
     let add_active: Option<AddActive> = Some(Box::new(move |segment| {
-        shown.add_to(segment, |user| Iteration::on(infras.infra_label(user)));
+        shown.add_to(segment, |user| {
+            // Each connection of a user is on the same infra.
+            infras.iteration_of(IterationId { user, number: 0 })
+        });
     }));
+    let driver = HeldLoad { starts, is_over: is_over.clone(), pause: move |user| pause.next(user) };
+    let segments = timed.map_or_else(|| Segments::single(0), Segments::of);
     let load = Load {
-        driver: HeldLoad { starts, is_over: is_over.clone(), pause: move |user| pause.next(user) },
-        segments: timed.map_or_else(|| Segments::single(0), Segments::of),
-        interrupt_after: None,
-        watch: watch.clone(),
-        activity: context.activity.clone(),
         add_active,
         measures_lag: true,
+        ..Load::new(driver, segments, watch.clone(), context.activity.clone())
     };
     let users = Rc::clone(context);
-    let hold = move |IterationId { user, number }| {
+    let hold = move |id: IterationId| {
+        let IterationId { user, number } = id;
         let client = Arc::clone(&users.client);
-        let names = users.names(number, user);
+        let names = users.names(id);
         let (pauses, is_over) = (pauses.clone(), is_over.clone());
         let open = open.start(user);
-        let mut connection = Connection {
-            iteration: Iteration::on(users.infra_label(user)),
-            sent: Instant::now(),
-            open,
-        };
+        let mut connection =
+            Connection { iteration: users.iteration_of(id), sent: Instant::now(), open };
         connection.iteration.add_retries(u64::from(number > 0));
         // Boxed, since the tasks of a user would each reserve the space for it.
         Box::pin(async move {

@@ -1,5 +1,7 @@
 //! Assignment of users to infras, and the names in their requests.
 
+use super::engine::IterationId;
+use super::iteration::{FailureClock, Iteration};
 use super::{ScenarioContext, TrafficError};
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::RunDir;
@@ -45,10 +47,12 @@ impl InfraResources {
 }
 
 impl ScenarioContext {
-    fn resources_of(&self, user: u32) -> &InfraResources {
-        // Round-robin: each infra has the same number of users, give or take one.
+    fn resources_of(&self, id: IterationId) -> &InfraResources {
+        // Round-robin: each infra has the same number of users, give or take one; or of arrivals,
+        // whose users depend on how fast the server is.
+        let number = if self.planned.shape.is_open() { id.number } else { id.user };
         // `InfraResources::of` makes at least one entry.
-        &self.resources[user as usize % self.resources.len()]
+        &self.resources[number as usize % self.resources.len()]
     }
 
     /// First failure to set up a resource that the scenario needs.
@@ -59,29 +63,35 @@ impl ScenarioContext {
     /// Segment in which the iterations of all users failed with `failure`.
     pub(super) fn fail_all(&self, failure: &Failure) -> SegmentOutcome {
         let users = u64::from(self.planned.users);
-        let mut outcome = SegmentOutcome::begin(self.timeline.now(), users);
+        let now = self.timeline.now();
+        let mut outcome = SegmentOutcome::begin(now, users);
         outcome.failed = users;
-        (0..users).for_each(|_| outcome.tally.add(failure.clone(), None));
+        (0..users).for_each(|_| outcome.tally.add(now, failure.clone(), None));
         outcome
     }
 
-    /// Names in the requests of one user in one segment.
-    pub(super) fn names(&self, segment: u32, user: u32) -> IterationNames {
-        let resources = self.resources_of(user);
+    /// Names in the requests of one iteration.
+    pub(super) fn names(&self, id: IterationId) -> IterationNames {
+        let (resources, IterationId { user, number }) = (self.resources_of(id), id);
         let scenario = self.planned.id.file_stem().replace('_', "-");
         IterationNames {
             shared: resources.names.clone(),
-            own: format!("{}-{scenario}-{segment}-{user}", self.run.id().tag()),
+            own: format!("{}-{scenario}-{number}-{user}", self.run.id().tag()),
             job_id: resources.job_id,
             workdir: self.workdir.as_ref().map(|it| it.path().to_owned()).unwrap_or_default(),
             ..IterationNames::none()
         }
     }
 
-    /// Infra of a user's iterations, to distinguish steps in results; `None` if the scenario
-    /// runs on one infra only or needs none.
-    pub(super) fn infra_label(&self, user: u32) -> Option<&str> {
+    /// Empty result of an iteration, whose failures have the times at which they are recorded.
+    pub(super) fn iteration_of(&self, id: IterationId) -> Iteration {
+        Iteration::on(self.infra_label(id), FailureClock::Now(self.timeline))
+    }
+
+    /// Infra of an iteration, to distinguish steps in results; `None` if the scenario runs on one
+    /// infra only or needs none.
+    pub(super) fn infra_label(&self, id: IterationId) -> Option<&str> {
         let is_ambiguous = self.resources.len() > 1;
-        is_ambiguous.then(|| self.resources_of(user).names.infra.as_str())
+        is_ambiguous.then(|| self.resources_of(id).names.infra.as_str())
     }
 }

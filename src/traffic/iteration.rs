@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::engine::FinishedIteration;
 use crate::api::unexpected_response;
+use crate::clock::{Timeline, Timestamp};
 use crate::record::outcome::{Failure, SegmentOutcome, SuspectedWedge, Tally, error_type};
 use crate::scenario::{Assessment, Circumstances, Expectation, ExpectedError};
 
@@ -18,9 +19,28 @@ pub(super) fn add_to_segment(
     finished.iteration.add_to(segment, finished.duration);
 }
 
+/// Clock of an iteration's failures.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum FailureClock {
+    /// Time at which a failure is recorded: for an iteration that notices each at once.
+    Now(Timeline),
+    /// Time before which all failures happened: for an iteration that is judged after its end.
+    Ended(Timestamp),
+}
+
+impl FailureClock {
+    fn time(&self) -> Timestamp {
+        match self {
+            Self::Now(timeline) => timeline.now(),
+            Self::Ended(at) => *at,
+        }
+    }
+}
+
 /// Result of one iteration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Iteration {
+    clock: FailureClock,
     /// Suffix of step names: the infra, if the scenario runs on several.
     step_suffix: String,
     steps: Vec<(String, Duration)>,
@@ -36,9 +56,20 @@ pub(super) struct Iteration {
 
 impl Iteration {
     /// Empty result of an iteration, whose step names get `infra` as a suffix.
-    pub(super) fn on(infra: Option<&str>) -> Self {
-        let step_suffix = infra.map(|infra| format!(" @{infra}")).unwrap_or_default();
-        Self { step_suffix, ..Self::default() }
+    pub(super) fn on(infra: Option<&str>, clock: FailureClock) -> Self {
+        Self {
+            clock,
+            step_suffix: infra.map(|infra| format!(" @{infra}")).unwrap_or_default(),
+            steps: Vec::new(),
+            tally: Tally::default(),
+            failed: false,
+            client_failed: false,
+            has_expected_error: false,
+            unjudged: false,
+            interrupted: false,
+            retries: 0,
+            suspected_wedges: Vec::new(),
+        }
     }
 
     /// Records the duration of a step.
@@ -68,7 +99,7 @@ impl Iteration {
             Some(_) => self.client_failed = true,
             None => self.failed = true,
         }
-        self.tally.add(failure, None);
+        self.tally.add(self.clock.time(), failure, None);
     }
 
     /// Records a request that did not end within the limit of its scenario.
@@ -94,7 +125,7 @@ impl Iteration {
             match expected.assess(&failure.error_type, &failure.message, circumstances) {
                 Assessment::Expected => {
                     self.has_expected_error = true;
-                    return self.tally.add(failure, Some(expected.reason));
+                    return self.tally.add(self.clock.time(), failure, Some(expected.reason));
                 }
                 // Not final: a later entry may match with certainty.
                 Assessment::Unknown => unknown = unknown.or(Some(expected.when)),
@@ -105,7 +136,7 @@ impl Iteration {
             None => self.fail(failure),
             Some(when) => {
                 self.unjudged = true;
-                self.tally.add_unjudged(failure, when.servers());
+                self.tally.add_unjudged(self.clock.time(), failure, when.servers());
             }
         }
     }

@@ -43,7 +43,8 @@ pub(super) fn run(
             });
             return user.iteration;
         };
-        let delay = cancellations.delay(context.position_of(id), &mut context.random_of(id));
+        let (position, infras) = (context.position_of(id), context.resources.len());
+        let delay = cancellations.delay(position, infras, &mut context.random_of(id));
         Launch { context, user, number: id.user, cancellations }.run(delay).await
     }
 }

@@ -60,21 +60,9 @@ async fn burst(
     let offsets = context.plan.start_offsets(context.planned.id, number);
     let users = offsets.into_iter().map(|at| UserPlan::Once { number, at }).collect();
     let segments = Segments::single(u64::from(context.planned.users));
-    let (driver, activity) = (closed(context, users, Pause::default()), context.activity.clone());
-    with_work(
-        context,
-        Load {
-            driver,
-            segments,
-            interrupt_after: None,
-            watch,
-            activity,
-            add_active: None,
-            measures_lag: false,
-        },
-        end,
-    )
-    .await
+    let driver = closed(context, users, Pause::default());
+    let load = Load::new(driver, segments, watch, context.activity.clone());
+    with_work(context, load, end).await
 }
 
 /// Runs the stages of a load that lasts for a time.
@@ -91,15 +79,10 @@ async fn for_a_time(
             let last = offsets.iter().max().copied().unwrap_or_default();
             let users = windows(context, &Windows::of(stages), &offsets);
             let driver = closed(context, users, *pause);
-            let interrupt_after = Some(timed.longest() + last);
             let load = Load {
-                driver,
-                segments,
-                interrupt_after,
-                watch,
-                activity,
-                add_active: None,
+                interrupt_after: Some(timed.longest() + last),
                 measures_lag: true,
+                ..Load::new(driver, segments, watch, activity)
             };
             with_work(context, load, end).await
         }
@@ -109,15 +92,9 @@ async fn for_a_time(
                 max_in_flight: context.planned.concurrency,
                 until: std::future::pending(),
             };
-            let interrupt_after = Some(timed.longest());
             let load = Load {
-                driver,
-                segments,
-                interrupt_after,
-                watch,
-                activity,
-                add_active: None,
-                measures_lag: false,
+                interrupt_after: Some(timed.longest()),
+                ..Load::new(driver, segments, watch, activity)
             };
             with_work(context, load, end).await
         }

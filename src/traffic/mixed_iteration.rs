@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::engine::IterationId;
-use super::iteration::Iteration;
+use super::iteration::{FailureClock, Iteration};
 use super::{ScenarioContext, api_iteration};
 use crate::record::outcome::{ClientFault, Failure};
 use crate::scenario::{Scenario, ScenarioId, Work, operation_step};
@@ -19,9 +19,10 @@ pub(super) fn run(
         let Work::Api(actions) = scenario.work else { return None };
         Some((operation, api_iteration::run(context, scenario, actions, id)))
     });
+    let clock = FailureClock::Now(context.timeline);
     async move {
         let Some((operation, iteration)) = running else {
-            let mut iteration = Iteration::on(None);
+            let mut iteration = Iteration::on(None, clock);
             iteration.fail(Failure {
                 step: ScenarioId::ApiMix.name().to_owned(),
                 status: None,

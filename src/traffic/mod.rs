@@ -40,7 +40,7 @@ use tokio::time::Instant;
 
 use crate::api::{ApiClient, ClientError};
 use crate::clock::Timeline;
-use crate::credentials::{CookieError, Credentials};
+use crate::credentials::{ClientFileError, Credentials};
 use crate::ids::ProcessIdentity;
 use crate::limits::raise_open_files;
 use crate::plan::{LoadPlan, PlannedScenario};
@@ -69,9 +69,9 @@ pub enum TrafficError {
     /// Failure to set up the HTTP client.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// Failure to read the cookies of `sky api login`.
+    /// Failure to read the credentials of SkyPilot's client.
     #[error(transparent)]
-    Cookies(#[from] CookieError),
+    ClientFile(#[from] ClientFileError),
     /// Scenario that is not in the run's plan.
     #[error("scenario `{0}` is not in the run's plan")]
     NotPlanned(ScenarioId),
@@ -138,7 +138,7 @@ struct ScenarioContext {
     run: RunDir,
     planned: PlannedScenario,
     plan: LoadPlan,
-    /// Shared resources of each infra; users are assigned to infras round-robin.
+    /// Shared resources of each infra; users, or arrivals, are assigned to infras round-robin.
     resources: Vec<InfraResources>,
     scenario: &'static Scenario,
     environment: Environment,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::breach::BreachWatch;
 use super::engine::{EndCondition, Load, OpenLoad, Segments};
-use super::iteration::{Iteration, add_to_segment};
+use super::iteration::{FailureClock, Iteration, add_to_segment};
 use super::{ScenarioContext, StopSignal, TrafficError};
 use crate::api::HealthPolicy;
 use crate::record::outcome::{Ended, SegmentOutcome};
@@ -34,30 +34,24 @@ pub(super) async fn run(
     let watch = BreachWatch::of(context);
     let interval = Duration::from_secs(1) / context.plan.probe_rate;
     let others = Rc::clone(context);
-    let load = Load {
-        driver: OpenLoad {
-            arrivals: (0..).map(move |number| interval * number),
-            max_in_flight: u32::MAX,
-            until: async move {
-                // Not at once: the shortest load has a health request, too.
+    let driver = OpenLoad {
+        arrivals: (0..).map(move |number| interval * number),
+        max_in_flight: u32::MAX,
+        until: async move {
+            // Not at once: the shortest load has a health request, too.
+            tokio::time::sleep(CHECK_INTERVAL).await;
+            while !others.barrier.all_have_ended() {
                 tokio::time::sleep(CHECK_INTERVAL).await;
-                while !others.barrier.all_have_ended() {
-                    tokio::time::sleep(CHECK_INTERVAL).await;
-                }
-            },
+            }
         },
-        segments: Segments::single(0),
-        interrupt_after: None,
-        watch: watch.clone(),
-        activity: context.activity.clone(),
-        add_active: None,
-        measures_lag: false,
     };
+    let load = Load::new(driver, Segments::single(0), watch.clone(), context.activity.clone());
     let client = Arc::clone(&context.client);
+    let clock = FailureClock::Now(context.timeline);
     let send = move |_| {
         let client = Arc::clone(&client);
         async move {
-            let mut iteration = Iteration::default();
+            let mut iteration = Iteration::on(None, clock);
             if let Err(failure) = client.health(HealthPolicy::PROBE).await {
                 iteration.fail(failure);
             }

@@ -41,7 +41,7 @@ pub(super) fn run(
     id: IterationId,
 ) -> impl Future<Output = Iteration> + use<> {
     let IterationId { user, number } = id;
-    let names = context.names(number, user);
+    let names = context.names(id);
     let run = context.plan.script.clone().map(|script| ScriptRun {
         script,
         settings: Rc::clone(&context.client_settings),
@@ -53,7 +53,7 @@ pub(super) fn run(
         number,
         log: context.run.script_log(user, number),
     });
-    let mut iteration = Iteration::on(context.infra_label(user));
+    let mut iteration = context.iteration_of(id);
     async move {
         match run {
             Some(run) => run.judged(iteration).await,

@@ -1,5 +1,6 @@
-//! HTML reports in a real browser. `cargo xtask test --browser` installs Chromium and its driver
-//! and runs this test, which renders pages and passes them to the claims in `tests/browser/`.
+//! Pages of runs and of comparisons in a real browser. `cargo xtask test --browser` installs
+//! Chromium and its driver and runs these tests, which render pages and pass them to the claims in
+//! `tests/browser/`.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +8,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use skyload::env;
+use tempfile::TempDir;
 
+use crate::judging::comparison_answers::{page_with_all_parts, page_without_a_pair};
 use crate::judging::evidence::{four_users, good_run, run_with_only_a_plan};
 use crate::judging::hour::hour_run;
 use crate::judging::page_texts::two_iterations;
@@ -16,9 +19,6 @@ use crate::judging::pages::page;
 #[test]
 #[ignore = "needs a browser: `cargo xtask test --browser`"]
 fn claims_about_html_reports_hold_in_a_browser() -> anyhow::Result<()> {
-    let browser = env::path(env::BROWSER).with_context(|| {
-        format!("{} is not set\n  hint: run `cargo xtask test --browser`", env::BROWSER)
-    })?;
     let pages = tempfile::tempdir().context("creating a directory for pages")?;
     for (name, run) in [
         ("hour", hour_run()),
@@ -26,10 +26,36 @@ fn claims_about_html_reports_hold_in_a_browser() -> anyhow::Result<()> {
         ("remote", two_iterations(false)),
         ("unknown", run_with_only_a_plan()),
     ] {
-        fs::write(pages.path().join(format!("{name}.html")), page(&run))
-            .with_context(|| format!("writing the page of the run `{name}`"))?;
+        write(&pages, name, &page(&run))?;
     }
-    let claims = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/report.test.mjs");
+    hold(&pages, "report.test.mjs")
+}
+
+#[test]
+#[ignore = "needs a browser: `cargo xtask test --browser`"]
+fn claims_about_pages_of_comparisons_hold_in_a_browser() -> anyhow::Result<()> {
+    let pages = tempfile::tempdir().context("creating a directory for pages")?;
+    for (name, page) in [
+        ("comparison", page_with_all_parts(4)),
+        ("many-packages", page_with_all_parts(30)),
+        ("no-pair", page_without_a_pair()),
+    ] {
+        write(&pages, name, &page)?;
+    }
+    hold(&pages, "comparison.test.mjs")
+}
+
+fn write(pages: &TempDir, name: &str, page: &str) -> anyhow::Result<()> {
+    fs::write(pages.path().join(format!("{name}.html")), page)
+        .with_context(|| format!("writing the page `{name}`"))
+}
+
+/// Fails unless the claims about the pages hold in the browser.
+fn hold(pages: &TempDir, claims: &str) -> anyhow::Result<()> {
+    let browser = env::path(env::BROWSER).with_context(|| {
+        format!("{} is not set\n  hint: run `cargo xtask test --browser`", env::BROWSER)
+    })?;
+    let claims = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(claims);
     let status = Command::new("node").arg(claims).arg(browser).arg(pages.path()).status();
     let status = status.context("starting node")?;
     ensure!(status.success(), "a claim failed ({status}); see above");

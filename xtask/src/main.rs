@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         Command::Report(flags) => report::run(&flags),
         Command::Recommend(flags) => recommend::run(&flags),
         Command::Ab(flags) => commands::ab::run(*flags),
+        Command::Bisect(flags) => commands::bisect::run(*flags),
         Command::Compare(flags) => compare::run(&flags),
         Command::Runs(flags) => runs::run(&flags).map(|()| 0),
         Command::Schema => schema::run().map(|()| 0),

@@ -50,6 +50,7 @@
 //! | `FAKE_SKY_METRICS_TTL_MS` | age from which a scrape has a new snapshot of the metrics made (30000) |
 //! | `FAKE_SKY_METRICS_FAIL` | `/metrics:3`: these scrapes get HTTP 500 |
 //! | `FAKE_SKY_METRICS_OMIT` | `sky_apiserver_queue_wait_seconds,..`: metrics that the release lacks (none) |
+//! | `FAKE_SKY_COMMIT` | commit that the server reports (the release's) |
 //! | `FAKE_SKY_CLOCK_AHEAD_MS` | offset of the server's clock, ahead of the machine's (0) |
 //! | `FAKE_SKY_NOT_READY_MS` | delay from the start until the port opens (0) |
 //! | `FAKE_SKY_NEVER_READY` | 1: the port never opens (0) |
@@ -123,6 +124,7 @@ pub struct Settings {
     pub metrics_ttl: Duration,
     pub metrics_fail: Faults,
     pub metrics_omit: Vec<String>,
+    pub commit: Option<String>,
     pub clock_ahead: Duration,
     pub not_ready: Duration,
     pub never_ready: bool,
@@ -183,6 +185,7 @@ impl Default for Settings {
             metrics_ttl: Duration::from_secs(30),
             metrics_fail: Faults::default(),
             metrics_omit: Vec::new(),
+            commit: None,
             clock_ahead: Duration::ZERO,
             not_ready: Duration::ZERO,
             never_ready: false,
@@ -265,6 +268,7 @@ impl Settings {
             "METRICS_TTL_MS" => self.metrics_ttl = millis(value)?,
             "METRICS_FAIL" => self.metrics_fail = value.parse()?,
             "METRICS_OMIT" => self.metrics_omit = value.split(',').map(str::to_owned).collect(),
+            "COMMIT" => self.commit = Some(value.to_owned()),
             "CLOCK_AHEAD_MS" => self.clock_ahead = millis(value)?,
             "NOT_READY_MS" => self.not_ready = millis(value)?,
             "NEVER_READY" => self.never_ready = flag(value)?,

@@ -53,6 +53,11 @@ impl Workspace {
         self.state.join("comparisons")
     }
 
+    /// Directory of the searches for a version that made a metric worse.
+    pub fn bisections(&self) -> PathBuf {
+        self.state.join("bisections")
+    }
+
     /// Directory of the profiles that belong to no run.
     pub fn profiles(&self) -> PathBuf {
         self.state.join("profiles")

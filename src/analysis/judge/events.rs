@@ -57,6 +57,18 @@ impl Findings {
                         limit.as_ref().map_or_else(String::new, |limit| format!(": {limit}"))
                     ),
                 ),
+                Event::KilledBelowSize { processes } => self.add(
+                    Severity::Inconclusive,
+                    format!(
+                        "the kernel killed {processes} server process{}{when}, with the server \
+                         below its size{}: memory was short on this machine, or in a control group \
+                         above the server's; use fewer users (-n), a smaller --size, or free memory",
+                        if *processes == 1 { "" } else { "es" },
+                        case.server_size.map_or_else(String::new, |it| {
+                            format!(" of {} GiB", it.size.gibibytes())
+                        }),
+                    ),
+                ),
                 // Other functions judge these, or they need no finding.
                 Event::NotSettled(_)
                 | Event::BusyBeside(_)

@@ -18,10 +18,11 @@ impl Findings {
                     Stage::SetUp => format!("setup of {} on {} failed", step.what, step.infra),
                     Stage::TearDown => format!("teardown of {} failed", step.what),
                 };
-                let severity = match case.kills.is_some_and(|kills| kills.explain(failure)) {
-                    true => Severity::OverBudget,
-                    false => Severity::ScenarioFailed,
-                };
+                let severity =
+                    match case.kills.is_some_and(|kills| kills.explain(failure, step.ended)) {
+                        true => Severity::OverBudget,
+                        false => Severity::ScenarioFailed,
+                    };
                 self.add(severity, format!("{what}: {failure}"));
             }
             if !log.of_scripts.is_empty() {

@@ -11,8 +11,9 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use super::transport::describe;
-use super::{ClientError, http, send};
+use super::http::Http;
+use super::transport::{SendError, describe};
+use super::{ClientError, send};
 use crate::clock::Timeline;
 use crate::credentials::{self, Credentials};
 use crate::record::server_metrics::MetricsSnapshot;
@@ -24,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Client of one server's metrics.
 #[derive(Debug)]
 pub struct MetricsClient {
-    http: reqwest::Client,
+    http: Http,
     url: Url,
     credentials: Credentials,
     last_made: Option<f64>,
@@ -45,7 +46,7 @@ impl MetricsClient {
     pub fn new(url: &Url, credentials: &Credentials) -> Result<Self, ClientError> {
         let mut url = url.clone();
         credentials::strip(&mut url);
-        let http = http::client(&url, HeaderMap::new())
+        let http = Http::new(&url, HeaderMap::new())
             .map_err(|reason| ClientError { url: url.clone(), reason })?;
         Ok(Self { http, url, credentials: credentials.clone(), last_made: None })
     }
@@ -66,12 +67,12 @@ impl MetricsClient {
 
     async fn text(&self) -> Result<String, String> {
         // Without the URL: reports are shared with people who must not see a remote server's.
-        let reason = |error: reqwest::Error| describe(&error.without_url());
+        let reason = |error: SendError| describe(&error.without_url());
         let exchange = async {
             let request = self.http.get(self.url.clone());
-            let response = send(&self.credentials, request).await.map_err(reason)?;
+            let response = send(&self.http, &self.credentials, request).await.map_err(reason)?;
             match response.status().as_u16() {
-                200 => response.text().await.map_err(reason),
+                200 => response.text().await.map_err(|error| reason(error.into())),
                 status => Err(format!("HTTP {status}")),
             }
         };

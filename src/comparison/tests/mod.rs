@@ -1,5 +1,6 @@
 //! Cases of the rule that no noise decides: few runs, equal runs, zeros and missing amounts.
 
+mod recorded;
 mod simulation;
 
 use rstest::rstest;
@@ -70,15 +71,50 @@ fn a_tolerance_is_the_larger_of_share_and_amount(#[case] mib: f64, #[case] expec
 
 #[test]
 fn an_undecided_metric_says_how_many_pairs_would_decide() {
-    let base = [1.00, 1.06, 0.95, 1.03, 0.96].map(|noise| noise * 2.0);
-    let candidate = [1.05, 0.97, 1.04, 0.93, 1.08].map(|noise| noise * 2.0);
-    let found = verdict("cpu-per-iteration", &base, &candidate);
+    let base = [1.00, 1.06, 0.95, 1.03, 0.96].map(|noise| noise * 4e9);
+    let candidate = [1.05, 0.97, 1.04, 0.93, 1.08].map(|noise| noise * 4e9);
+    let found = verdict("tree-pss", &base, &candidate);
     let MetricVerdict::Undecided { pairs: Some(pairs) } = found else { panic!("{found:?}") };
     assert!((6..=40).contains(&pairs), "{pairs}");
     // As many pairs with the same noise decide.
     let repeated = |runs: [f64; 5]| -> Vec<f64> { runs.into_iter().cycle().take(60).collect() };
-    let more = verdict("cpu-per-iteration", &repeated(base), &repeated(candidate));
+    let more = verdict("tree-pss", &repeated(base), &repeated(candidate));
     assert_eq!(more, MetricVerdict::Same);
+}
+
+// CPU seconds for each of ten requests at once, for which four or five executors start.
+const NOISY: [f64; 5] = [1.97, 1.49, 1.53, 1.80, 1.72];
+
+#[rstest]
+#[case::no_change("cpu-per-iteration", NOISY, 1.02, true)]
+#[case::less("cpu-per-iteration", NOISY, 0.85, true)]
+#[case::a_sign_that_it_is_worse("cpu-per-iteration", NOISY, 1.25, false)]
+#[case::near_the_tolerance("cpu-per-iteration", [1.70, 1.71, 1.70, 1.69, 1.70], 1.049, false)]
+#[case::metric_that_must_be_decided("tree-pss", NOISY.map(|noise| noise * 1e9), 1.02, false)]
+fn cpu_time_that_is_too_noisy_to_tell_does_not_leave_a_comparison_undecided(
+    #[case] metric: &str,
+    #[case] base: [f64; 5],
+    #[case] factor: f64,
+    #[case] is_excused: bool,
+) {
+    let mut candidate = base.map(|number| number * factor);
+    candidate.reverse();
+    match verdict(metric, &base, &candidate) {
+        MetricVerdict::TooNoisy { pairs } => assert!(is_excused && pairs > Some(5), "{pairs:?}"),
+        other => assert!(!is_excused && other.is_undecided(), "{other:?}"),
+    }
+}
+
+#[rstest]
+#[case::worse(1.6, MetricVerdict::Worse)]
+#[case::better(0.6, MetricVerdict::Better)]
+fn cpu_time_that_is_noisy_decides_where_the_change_is_plain(
+    #[case] factor: f64,
+    #[case] expected: MetricVerdict,
+) {
+    let mut candidate = NOISY.map(|number| number * factor);
+    candidate.reverse();
+    assert_eq!(verdict("cpu-per-iteration", &NOISY, &candidate), expected);
 }
 
 #[test]
@@ -89,18 +125,30 @@ fn a_change_at_the_tolerance_is_never_decided() {
     assert_eq!(found, MetricVerdict::Undecided { pairs: None });
 }
 
-#[test]
-fn the_interval_of_pairs_is_students() {
-    // Differences 1, 2, 3; sums 3, 2, 1: equal variances, so both count, with 4 degrees.
-    let pairs = [(1.0, 2.0), (0.0, 2.0), (-1.0, 2.0)];
-    let estimate = Estimate::paired(&pairs).unwrap();
-    assert_eq!((estimate.mean, estimate.noise), (2.0, Noise::WithinVersions));
-    // 2.776 is the 97.5th percentile of t with 4 degrees; the error is the root of 1/3.
-    let half = 2.776_445 * (1.0_f64 / 3.0).sqrt();
+/// Interval of 95 %, as the distances of its ends from the mean.
+fn margins(estimate: &Estimate) -> [f64; 2] {
     let interval = estimate.interval(0.05);
-    assert!((interval.high - (2.0 + half)).abs() < 1e-4, "{interval:?}");
-    assert!((interval.low - (2.0 - half)).abs() < 1e-4, "{interval:?}");
+    [estimate.mean - interval.low, interval.high - estimate.mean]
 }
+
+// 97.5th percentiles of t: 4.3027 with 2 degrees of freedom, 3.4198 with 2.667.
+#[rstest]
+// Two variances of 1: a third of the way from 2 degrees to 4.
+#[case::equal_noise(&[(-1.0, 2.0 + ROOT), (0.0, 2.0 - 2.0 * ROOT), (1.0, 2.0 + ROOT)], 3.4198 * 2_f64.sqrt())]
+#[case::candidate_without_noise(&[(-1.0, 2.0), (0.0, 2.0), (1.0, 2.0)], 4.3027)]
+#[case::base_without_noise(&[(0.0, 1.0), (0.0, 2.0), (0.0, 3.0)], 4.3027)]
+fn the_interval_of_pairs_is_students(#[case] pairs: &[(f64, f64)], #[case] of_run: f64) {
+    let estimate = Estimate::paired(pairs).unwrap();
+    assert_eq!(estimate.noise, Noise::WithinVersions);
+    assert!((estimate.mean - 2.0).abs() < 1e-9);
+    let expected = of_run / 3.0_f64.sqrt();
+    for margin in margins(&estimate) {
+        assert!((margin - expected).abs() < 1e-3, "{margin} for {expected}");
+    }
+}
+
+/// Root of a third, so that `1, -2, 1` times that has a variance of 1.
+const ROOT: f64 = 0.577_350;
 
 #[test]
 fn pairs_that_drift_together_are_compared_by_their_differences() {
@@ -109,14 +157,14 @@ fn pairs_that_drift_together_are_compared_by_their_differences() {
 }
 
 #[test]
-fn the_interval_of_sets_is_welchs() {
+fn the_interval_of_sets_has_a_third_of_welchs_degrees() {
     let estimate = Estimate::unpaired(&[1.0, 2.0, 3.0], &[5.0, 7.0, 9.0, 11.0]).unwrap();
     assert_eq!((estimate.mean, estimate.noise), (6.0, Noise::Unpaired));
-    // Variances 1/3 and 20/12; Welch's degrees of freedom are 4.076, whose 97.5th percentile is
-    // 2.754.
-    let half = 2.754 * 2.0_f64.sqrt();
-    let interval = estimate.interval(0.05);
-    assert!((interval.high - (6.0 + half)).abs() < 5e-3, "{interval:?}");
+    // Variances 1/3 and 20/12. The smaller set has 2 degrees of freedom, Welch's formula 4.075; a
+    // third of the way is 2.692, whose 97.5th percentile is 3.398.
+    for margin in margins(&estimate) {
+        assert!((margin - 3.398 * 2.0_f64.sqrt()).abs() < 5e-3, "{margin}");
+    }
 }
 
 #[test]

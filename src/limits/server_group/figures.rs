@@ -17,7 +17,7 @@ pub struct GroupFigures {
     /// Peak of memory in bytes, page cache included: files that were read fill the group up to
     /// its limit, and are given back when processes need memory.
     pub peak: Option<ByteSize>,
-    /// Number of processes that the kernel killed for lack of memory.
+    /// Number of processes that the kernel killed for lack of memory, of the group or elsewhere.
     pub oom_kills: Option<u64>,
     /// Number of times that the group was at its limit, and the kernel had to reclaim memory.
     pub limit_hits: Option<u64>,
@@ -60,14 +60,5 @@ impl ServerGroup {
             throttled_periods: cpu("nr_throttled"),
             tasks: pids.and_then(|pids| number(&pids.folder.join("pids.peak"))),
         }
-    }
-
-    /// Number of processes that the kernel killed for lack of memory so far.
-    pub fn oom_kills(&self) -> Option<u64> {
-        let file = match self.place.memory.version {
-            Version::V1 => "memory.oom_control",
-            Version::V2 => "memory.events",
-        };
-        entry(&self.place.memory.folder.join(file), "oom_kill")
     }
 }

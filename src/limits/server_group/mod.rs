@@ -8,6 +8,7 @@
 
 mod create;
 mod figures;
+mod oom;
 mod place;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use create::NotGranted;
 pub use figures::GroupFigures;
+pub use oom::{OomCounts, OomKills, OomReadings};
 pub use place::Place;
 
 use crate::poll;

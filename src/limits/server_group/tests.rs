@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use fake_sky::kernel_features::{KernelFeature, skip_test};
+use rstest::rstest;
 
 use super::*;
 use crate::limits::tests::{Tree, VERSION_1, VERSION_2};
@@ -95,6 +96,64 @@ fn a_group_of_version_2_is_made_in_the_own_group_if_that_passes_controllers_on()
     assert_eq!(group.folders(), [tree.root().join(folder)]);
 }
 
+/// Group of version 2 with this content of `memory.events`.
+fn with_events(events: &str) -> (Tree, ServerGroup) {
+    let tree = Tree::new("0::/a\n", VERSION_2)
+        .with("sys/fs/cgroup/a/cgroup.controllers", "cpu memory pids\n")
+        .with("sys/fs/cgroup/a/cgroup.subtree_control", "cpu memory pids\n")
+        .with("sys/fs/cgroup/a/skyload-1/memory.events", events);
+    let group = tree.create().0.unwrap();
+    (tree, group)
+}
+
+/// Group of version 1 with these counts of kills and of times at the limit.
+fn with_counts(kills: u64, at_limit: u64) -> (Tree, ServerGroup) {
+    let folder = "sys/fs/cgroup/memory/t/skyload-1";
+    let control = format!("oom_kill_disable 0\nunder_oom 0\noom_kill {kills}\n");
+    let tree = version_1()
+        .with(&format!("{folder}/memory.oom_control"), &control)
+        .with(&format!("{folder}/memory.failcnt"), &at_limit.to_string());
+    let group = tree.create().0.unwrap();
+    (tree, group)
+}
+
+#[rstest]
+#[case::at_the_limit_of_version_2(
+    with_events("max 8\noom 1\noom_kill 2\n"),
+    Some(OomKills::AtSize(2))
+)]
+#[case::of_a_machine_without_memory(
+    with_events("max 0\noom 0\noom_kill 2\n"),
+    Some(OomKills::BelowSize(2))
+)]
+#[case::of_a_machine_without_memory_beside_page_cache_at_the_limit(
+    with_events("max 8\noom 0\noom_kill 2\n"),
+    Some(OomKills::BelowSize(2))
+)]
+#[case::none_of_version_2(with_events("max 8\noom 1\noom_kill 0\n"), None)]
+#[case::at_the_limit_of_version_1(with_counts(1, 7), Some(OomKills::AtSize(1)))]
+#[case::of_a_machine_without_memory_in_version_1(with_counts(1, 0), Some(OomKills::BelowSize(1)))]
+#[case::none_of_version_1(with_counts(0, 7), None)]
+#[case::not_counted(with_events("max 8\n"), None)]
+fn a_kill_is_one_at_the_size_only_if_the_group_was_at_its_limit(
+    #[case] (_tree, group): (Tree, ServerGroup),
+    #[case] kills: Option<OomKills>,
+) {
+    assert_eq!(group.kills_so_far(), kills);
+}
+
+#[test]
+fn a_limit_that_was_reached_long_before_a_kill_is_not_its_reason() {
+    let mut readings = OomReadings::default();
+    let mut add = |kills, at_limit| readings.add(OomCounts { kills, at_limit });
+    assert_eq!(add(0, 0), None);
+    assert_eq!(add(0, 3), None);
+    assert_eq!(add(1, 3), Some(OomKills::AtSize(1)), "the kill came after the reading");
+    assert_eq!(add(1, 3), None);
+    assert_eq!(add(3, 3), Some(OomKills::BelowSize(2)));
+    assert_eq!(add(4, 5), Some(OomKills::AtSize(1)));
+}
+
 /// A group that has processes cannot pass controllers on: a scope of a systemd user, whose
 /// slice can.
 fn scope_in_a_slice() -> Tree {
@@ -176,7 +235,7 @@ fn a_process_that_exceeds_the_memory_of_a_real_group_is_killed_and_counted() {
     let _removed = Removed(group.folders());
     let fits = group.command("true").status().unwrap();
     assert!(fits.success());
-    assert_eq!(group.oom_kills(), Some(0));
+    assert_eq!(group.kills_so_far(), None);
     // `tail` keeps a line of 100 MB in memory.
     let script = "head -c 100000000 /dev/zero | tail -n 1 > /dev/null";
     let status = group.command("sh").args(["-c", script]).status().unwrap();
@@ -184,6 +243,7 @@ fn a_process_that_exceeds_the_memory_of_a_real_group_is_killed_and_counted() {
     let figures = group.figures();
     assert_eq!(figures.oom_kills, Some(1), "{figures:?}");
     assert!(figures.limit_hits.is_some_and(|hits| hits > 0), "{figures:?}");
+    assert_eq!(group.kills_so_far(), Some(OomKills::AtSize(1)));
     remove(&group.folders()).unwrap();
     assert!(group.folders().iter().all(|folder| !folder.exists()));
 }

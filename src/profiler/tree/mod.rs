@@ -166,14 +166,15 @@ impl<S: ProcessSource> Tree<S> {
         let at = now();
         let mut snapshot =
             Snapshot { at, until: at, phase, classes: BTreeMap::new(), unread: 0, cpu: None };
+        let mut cpu = None;
         // A copy: the events drained below add members, which this snapshot leaves out.
         for index in self.alive.clone() {
             // A snapshot can take so long that the event queue would overrun.
             self.drain_events(now());
             let member = &mut self.members[index];
-            // That of a process that exits meanwhile counts with its parent's.
-            if let Some(cpu) = self.source.cpu_time(member.stat.identity.pid) {
-                snapshot.cpu = Some(snapshot.cpu.unwrap_or_default().saturating_add(cpu));
+            // That of a process that exits meanwhile counts with the zombies or its parent's.
+            if let Some(of_member) = self.source.cpu_time(member.stat.identity.pid) {
+                cpu = Some(of_member.saturating_add(cpu.unwrap_or_default()));
             }
             // Before its exec, a fork maps the memory of its parent.
             if member.is_pre_exec(at) {
@@ -194,6 +195,8 @@ impl<S: ProcessSource> Tree<S> {
             sum.pss += ByteSize(pss_uss.pss);
             sum.uss += ByteSize(pss_uss.uss);
         }
+        // SkyPilot reaps executors that have exited only when it starts the next.
+        snapshot.cpu = cpu.map(|cpu| cpu.saturating_add(self.zombies.cpu_time(&mut self.source)));
         snapshot.until = now();
         snapshot
     }

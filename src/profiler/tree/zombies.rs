@@ -1,6 +1,8 @@
 //! Zombies: members that have exited and that no parent has reaped. Each holds a pid, and no
 //! memory.
 
+use std::time::Duration;
+
 use crate::ids::ProcessIdentity;
 use crate::process::ProcessStat;
 use crate::profiler::source::ProcessSource;
@@ -25,6 +27,16 @@ impl Zombies {
     /// Whether the process is a former member that was not reaped.
     pub(super) fn contains(&self, process: ProcessIdentity) -> bool {
         self.0.contains(&process)
+    }
+
+    /// CPU time of the zombies, and of the children that they have waited for. A parent that reaps
+    /// one adds this to its own.
+    pub(super) fn cpu_time(&self, source: &mut impl ProcessSource) -> Duration {
+        let unreaped = self.0.iter().filter_map(|&process| {
+            look_up(source, process)?;
+            source.cpu_time(process.pid)
+        });
+        unreaped.fold(Duration::ZERO, Duration::saturating_add)
     }
 
     /// Number of zombies. Checks which were reaped if `is_due`, or if there are few.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error_type;
+use crate::clock::Timestamp;
 
 /// Failure of one request: error response, unexpected response, or transport error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +73,9 @@ pub struct FailureTally {
     pub expected_only_on: Option<String>,
     /// Number of failures.
     pub count: u64,
+    /// Time of the first failure; `None` in runs of builds that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
 }
 
 impl FailureTally {
@@ -82,24 +86,26 @@ impl FailureTally {
 }
 
 impl Tally {
-    /// Counts a failure, as an expected error if a reason is given.
-    pub fn add(&mut self, failure: Failure, expected_because: Option<&str>) {
+    /// Counts a failure of this time, as an expected error if a reason is given.
+    pub fn add(&mut self, at: Timestamp, failure: Failure, expected_because: Option<&str>) {
         self.merge(&FailureTally {
             example: failure,
             expected_because: expected_because.map(str::to_owned),
             expected_only_on: None,
             count: 1,
+            first: Some(at),
         });
     }
 
     /// Counts an error that would be expected on certain servers, where it is unknown whether
     /// the server under test is one of them.
-    pub fn add_unjudged(&mut self, failure: Failure, expected_only_on: &str) {
+    pub fn add_unjudged(&mut self, at: Timestamp, failure: Failure, expected_only_on: &str) {
         self.merge(&FailureTally {
             example: failure,
             expected_because: None,
             expected_only_on: Some(expected_only_on.to_owned()),
             count: 1,
+            first: Some(at),
         });
     }
 
@@ -131,7 +137,11 @@ impl Tally {
                 && old.expected_only_on == new.expected_only_on
         };
         match self.0.iter_mut().find(is_same_kind) {
-            Some(old) => old.count = old.count.saturating_add(new.count),
+            Some(old) => {
+                old.count = old.count.saturating_add(new.count);
+                // Unknown if it is of either: an unknown time may be the earlier one.
+                old.first = old.first.zip(new.first).map(|(old, new)| old.min(new));
+            }
             None => self.0.push(new.clone()),
         }
     }
@@ -140,6 +150,10 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const fn second(second: u64) -> Timestamp {
+        Timestamp::from_micros(second * 1_000_000)
+    }
 
     fn failure(error_type: &str) -> Failure {
         Failure {
@@ -166,11 +180,25 @@ mod tests {
     #[test]
     fn failures_are_counted_by_kind_and_expected_errors_separately() {
         let mut tally = Tally::default();
-        tally.add(failure("ValueError"), None);
-        tally.add(failure("ValueError"), None);
-        tally.add(failure("ValueError"), Some("no cloud"));
-        tally.add(failure("KeyError"), None);
+        tally.add(second(1), failure("ValueError"), None);
+        tally.add(second(2), failure("ValueError"), None);
+        tally.add(second(3), failure("ValueError"), Some("no cloud"));
+        tally.add(second(4), failure("KeyError"), None);
         let counts: Vec<u64> = tally.kinds().iter().map(|kind| kind.count).collect();
         assert_eq!(counts, [2, 1, 1]);
+    }
+
+    #[test]
+    fn a_kind_has_the_time_of_its_first_failure_unless_one_is_unknown() {
+        let first = |tally: &Tally| tally.kinds()[0].first;
+        let (mut tally, mut other) = (Tally::default(), Tally::default());
+        tally.add(second(9), failure("ValueError"), None);
+        other.add(second(7), failure("ValueError"), None);
+        other.add(second(8), failure("ValueError"), None);
+        tally.add_all(&other);
+        assert_eq!(first(&tally), Some(second(7)));
+        other.0[0].first = None;
+        tally.add_all(&other);
+        assert_eq!(first(&tally), None);
     }
 }

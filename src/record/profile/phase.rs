@@ -60,8 +60,8 @@ pub struct Snapshot {
     pub classes: BTreeMap<ProcessClass, ClassSnapshot>,
     /// Number of processes that could not be read (exited meanwhile, or permission denied).
     pub unread: u32,
-    /// CPU time of all processes since their starts, with that of the exited children that they
-    /// have waited for, in seconds; `None` where the operating system has none, and in profiles
+    /// CPU time of all processes since their starts, with that of zombies and of the exited
+    /// children that they have waited for, in seconds; `None` where the operating system has none, and in profiles
     /// of earlier builds.
     #[serde(default, with = "units::seconds::option", skip_serializing_if = "Option::is_none")]
     pub cpu: Option<Duration>,

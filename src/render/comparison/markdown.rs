@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::notes::{basis, notes, warnings};
+use super::notes::{self, FEW_PACKAGES, basis, warnings};
 use super::rows;
 use crate::comparison::{Comparison, ComparisonVerdict};
 use crate::render::markdown::inline;
@@ -33,11 +33,12 @@ pub fn render(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
     if !warnings.is_empty() {
         writeln!(out)?;
     }
+    packages(comparison, out)?;
     rows::metrics(comparison, true).markdown(out)?;
     let errors = rows::errors(comparison).with_texts(inline);
     section("Errors by type, in number of runs", &errors, out)?;
     section("Other metrics, which inform", &rows::metrics(comparison, false), out)?;
-    let notes = notes(comparison);
+    let notes = notes::notes(comparison);
     if !notes.is_empty() {
         writeln!(out, "\n<details><summary>Notes</summary>\n")?;
         notes.iter().try_for_each(|note| writeln!(out, "- {}", inline(note)))?;
@@ -46,12 +47,31 @@ pub fn render(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes the packages that differ, if any do: many in a collapsed section.
+fn packages(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
+    let Some(title) = notes::packages(comparison) else { return Ok(()) };
+    let table = rows::packages(comparison).with_texts(inline);
+    if table.rows.len() > FEW_PACKAGES {
+        collapsed(&inline(&title), &table, out)?;
+    } else {
+        writeln!(out, "Packages that differ:\n")?;
+        table.markdown(out)?;
+    }
+    // Otherwise the next table would belong to this one.
+    writeln!(out)
+}
+
 /// Writes a table in a collapsed section, if it has rows.
 fn section(title: &str, table: &Table, out: &mut impl Write) -> io::Result<()> {
     if table.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n<details><summary>{title}</summary>\n")?;
+    writeln!(out)?;
+    collapsed(title, table, out)
+}
+
+fn collapsed(title: &str, table: &Table, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "<details><summary>{title}</summary>\n")?;
     table.markdown(out)?;
     writeln!(out, "\n</details>")
 }

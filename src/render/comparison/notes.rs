@@ -1,6 +1,6 @@
 //! Lines on the runs of a comparison, for all renderers.
 
-use crate::comparison::{Comparison, Excluded, Looks, Pairing};
+use crate::comparison::{Comparison, Looks, Pairing};
 use crate::units::counted;
 
 /// Runs that are compared, and how often they were looked at, in one phrase.
@@ -18,24 +18,49 @@ pub(in crate::render) fn basis(comparison: &Comparison) -> String {
     }
 }
 
-/// Warnings: runs that are left out, and conditions by which a change may not be SkyPilot's.
+/// Number of packages up to which all renderers show each.
+pub(in crate::render) const FEW_PACKAGES: usize = 10;
+
+/// Number of packages that differ, with the first names; `None` if none do.
+pub(in crate::render) fn packages(comparison: &Comparison) -> Option<String> {
+    const NAMED: usize = 5;
+    let packages = comparison.packages.as_ref()?;
+    let count = match packages.len() {
+        0 => return None,
+        1 => "1 package differs".to_owned(),
+        several => format!("{several} packages differ"),
+    };
+    let names: Vec<&str> = packages.iter().take(NAMED).map(|package| &*package.name).collect();
+    let names = names.join(", ");
+    Some(match packages.len().saturating_sub(NAMED) {
+        0 => format!("{count}: {names}"),
+        more => format!("{count}: {names} and {more} more"),
+    })
+}
+
+/// Warnings: runs that are left out, with what failed in them, and conditions by which a change may not be SkyPilot's.
 pub(in crate::render) fn warnings(comparison: &Comparison) -> Vec<String> {
     let sides = [("base", &comparison.base), ("candidate", &comparison.candidate)];
     let excluded = sides.into_iter().flat_map(|(name, side)| {
-        let line =
-            move |it: &Excluded| format!("left out of the {name}: {}: {}", it.run, it.reason);
-        side.excluded.iter().map(line)
+        side.excluded.iter().map(move |it| format!("left out of the {name}: {it}"))
     });
     let disturbances = comparison.disturbances().map(|it| format!("not equal in all runs: {it}"));
     disturbances.chain(excluded).collect()
 }
 
-/// Notes: metrics that should decide and were not measured, and conditions that may differ
-/// because of SkyPilot's version.
+/// Notes: metrics that should decide and were not measured, conditions that may differ because of
+/// SkyPilot's version, and packages that are unknown.
 pub(in crate::render) fn notes(comparison: &Comparison) -> Vec<String> {
+    // Without runs nothing was measured, and nothing is known.
+    if [&comparison.base, &comparison.candidate].iter().any(|side| side.runs.is_empty()) {
+        return Vec::new();
+    }
     let not_measured = comparison.not_measured.iter();
     let not_measured = not_measured.map(|it| format!("does not decide, not measured: {it}"));
     let of_skypilot = comparison.differences.iter().filter(|it| it.may_be_skypilots);
     let of_skypilot = of_skypilot.map(|it| format!("differs, maybe by SkyPilot: {it}"));
-    not_measured.chain(of_skypilot).collect()
+    let unknown = comparison.packages.is_none().then(|| {
+        "packages not compared: those of the base or the candidate are unknown".to_owned()
+    });
+    not_measured.chain(of_skypilot).chain(unknown).collect()
 }

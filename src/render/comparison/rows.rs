@@ -1,6 +1,7 @@
 //! Tables of a comparison, for text and Markdown.
 
 use crate::comparison::{Change, Comparison, MOST_FORECAST, MetricComparison, MetricVerdict};
+use crate::ids::RunId;
 use crate::metric::{Amount, Unit};
 use crate::render::table::{Cell, Table, VERDICT};
 
@@ -30,6 +31,28 @@ pub(in crate::render) fn metrics(comparison: &Comparison, decide: bool) -> Table
     table
 }
 
+/// Table of the runs that are compared, by the numbers of their pairs.
+pub(in crate::render) fn runs(comparison: &Comparison) -> Table {
+    let mut table = Table::new(&["number", "base", "candidate"], 3);
+    let [base, candidate] = [&comparison.base, &comparison.candidate].map(|side| &side.runs);
+    for index in 0..base.len().max(candidate.len()) {
+        let run = |of: &[RunId]| of.get(index).map_or_else(String::new, ToString::to_string);
+        table.row([(index + 1).to_string(), run(base), run(candidate)]);
+    }
+    table
+}
+
+/// Table of the packages that differ; without rows if none do, or if they are unknown.
+pub(in crate::render) fn packages(comparison: &Comparison) -> Table {
+    let mut table = Table::new(&["package", "base", "candidate"], 3);
+    for package in comparison.packages.iter().flatten() {
+        let version =
+            |of: &Option<String>| of.clone().unwrap_or_else(|| "not installed".to_owned());
+        table.row([package.name.clone(), version(&package.base), version(&package.candidate)]);
+    }
+    table
+}
+
 /// Table of the errors of both versions.
 pub(in crate::render) fn errors(comparison: &Comparison) -> Table {
     let mut table = Table::new(&["scenario", "error", "runs of base", "runs of candidate"], 2);
@@ -51,26 +74,30 @@ fn verdict(metric: &MetricComparison) -> String {
         (MetricVerdict::Better, _) => "better".to_owned(),
         (MetricVerdict::Same, _) => "same".to_owned(),
         (MetricVerdict::Undecided { .. }, None) => "undecided (too few runs)".to_owned(),
-        (MetricVerdict::Undecided { pairs: None }, _) => {
-            format!("undecided (needs > {MOST_FORECAST} pairs)")
-        }
-        (MetricVerdict::Undecided { pairs: Some(pairs) }, _) => {
-            format!("undecided (needs {pairs} pairs)")
-        }
+        (MetricVerdict::Undecided { pairs }, _) => format!("undecided ({})", needs(pairs)),
+        (MetricVerdict::TooNoisy { pairs }, _) => format!("too noisy ({})", needs(pairs)),
         (MetricVerdict::NotCompared { only_in_base: true }, _) => "only in base".to_owned(),
         (MetricVerdict::NotCompared { only_in_base: false }, _) => "only in candidate".to_owned(),
     }
 }
 
+/// Number of pairs that would decide, in words.
+fn needs(pairs: Option<usize>) -> String {
+    match pairs {
+        Some(pairs) => format!("needs {pairs} pairs"),
+        None => format!("needs > {MOST_FORECAST} pairs"),
+    }
+}
+
 /// Interval that the verdict rests on.
-fn interval(change: &Change, metric: &MetricComparison) -> String {
+pub(in crate::render) fn interval(change: &Change, metric: &MetricComparison) -> String {
     let interval = change.decisive(metric.verdict);
     let [low, high] = [interval.low, interval.high].map(|end| signed(change, end, metric));
     format!("{low} to {high}")
 }
 
 /// Change with its sign, in percent or in the unit of the metric.
-fn signed(change: &Change, number: f64, metric: &MetricComparison) -> String {
+pub(in crate::render) fn signed(change: &Change, number: f64, metric: &MetricComparison) -> String {
     if change.is_ratio {
         return format!("{:+.1}%", number * 100.0);
     }

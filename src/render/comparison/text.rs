@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::notes::{basis, notes, warnings};
+use super::notes::{self, FEW_PACKAGES, basis, warnings};
 use super::rows;
 use crate::comparison::Comparison;
 use crate::render::text::{Detail, INDENT, Paths, one_line};
 
-/// Writes the comparison: deciding metrics, in full detail also those that inform, errors, notes
+/// Writes the comparison: packages that differ, deciding metrics, in full detail also those that inform, errors, notes
 /// and the verdict.
 ///
 /// # Errors
@@ -26,6 +26,7 @@ pub fn render(
         comparison.base.name(),
         basis(comparison)
     )?;
+    packages(comparison, detail, out)?;
     writeln!(out, "\nDECIDING METRICS (means of runs; 95% over all of them)")?;
     rows::metrics(comparison, true).text(INDENT, out)?;
     let informing = rows::metrics(comparison, false);
@@ -42,7 +43,9 @@ pub fn render(
         writeln!(out, "\nERRORS by type, in number of runs")?;
         errors.text(INDENT, out)?;
     }
-    for (heading, lines) in [("WARNINGS", warnings(comparison)), ("NOTES", notes(comparison))] {
+    for (heading, lines) in
+        [("WARNINGS", warnings(comparison)), ("NOTES", notes::notes(comparison))]
+    {
         if !lines.is_empty() {
             writeln!(out, "\n{heading}")?;
         }
@@ -55,4 +58,18 @@ pub fn render(
     }
     let (verdict, reason) = (comparison.verdict, one_line(&comparison.reason()));
     writeln!(out, "VERDICT: {} (exit code {}): {reason}", verdict.name(), verdict.exit_code())
+}
+
+/// Writes the packages that differ, if any do: of many only the first, unless in full detail.
+fn packages(comparison: &Comparison, detail: Detail, out: &mut impl Write) -> io::Result<()> {
+    let table = rows::packages(comparison);
+    if table.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nPACKAGES that differ")?;
+    let is_long = table.rows.len() > FEW_PACKAGES && detail == Detail::Compact;
+    match notes::packages(comparison).filter(|_| is_long) {
+        Some(first) => writeln!(out, "{INDENT}{} (-v)", one_line(&first)),
+        None => table.with_texts(one_line).text(INDENT, out),
+    }
 }

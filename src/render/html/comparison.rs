@@ -7,23 +7,20 @@ use std::time::Duration;
 use askama::Template;
 
 use super::data::{Chart, Data, Series};
-use super::embed;
+use super::embed::Embedded;
 use super::page::Drawing;
 use super::table::Table;
 use crate::analysis::{ChartData, Quantity, Report, Subject, Timeline};
 use crate::clock::Timestamp;
-use crate::comparison::{Comparison, ComparisonVerdict, MetricComparison};
+use crate::comparison::{Comparison, ComparisonVerdict, MetricComparison, Role};
 use crate::ids::RunId;
 use crate::metric::Amount;
 use crate::record::profile::Phase;
-use crate::render::comparison::notes::{basis, notes, warnings};
+use crate::render::comparison::notes::{self, FEW_PACKAGES, basis, warnings};
 use crate::render::comparison::rows;
 
-/// Number of intervals of the time axis, in each of which a curve has one point.
+/// Most intervals of the time axis, in each of which a curve has one point.
 const POINTS: u32 = 600;
-
-/// Colours of base and candidate, as the style sheet names them.
-const LOOKS: [&str; 2] = ["server", "short-executor"];
 
 /// Curves of a run.
 #[derive(Clone, Debug)]
@@ -43,6 +40,14 @@ impl Curves {
         Some(Self { run, timeline: data.timeline, load_began })
     }
 
+    /// Mean time between two samples.
+    fn time_between_samples(&self) -> Duration {
+        let samples = self.timeline.series.iter().map(|series| series.times.len()).max();
+        let between = u32::try_from(samples.unwrap_or(0).saturating_sub(1)).unwrap_or(u32::MAX);
+        let time = self.before_load().saturating_add(self.after_start());
+        time.checked_div(between).unwrap_or_default()
+    }
+
     /// Time before the load, with samples.
     fn before_load(&self) -> Duration {
         self.timeline.span.map_or(Duration::ZERO, |(first, _)| self.load_began.since(first))
@@ -58,15 +63,13 @@ impl Curves {
 #[derive(Template)]
 #[template(path = "template/comparison.html")]
 struct Page {
-    policy: String,
-    styles: [&'static str; 2],
-    scripts: [&'static str; 2],
-    data: String,
+    embedded: Embedded,
     verdict: ComparisonVerdict,
     reason: String,
     base: String,
     candidate: String,
     basis: String,
+    packages: Option<Packages>,
     deciding: Table,
     strips: Vec<Strip>,
     errors: Option<Table>,
@@ -74,13 +77,23 @@ struct Page {
     warnings: Vec<String>,
     notes: Vec<String>,
     drawings: Vec<Drawing>,
+    runs: Table,
+}
+
+/// Packages that differ.
+struct Packages {
+    /// Number and first names.
+    title: String,
+    table: Table,
+    /// Whether there are so many that the table is collapsed.
+    are_many: bool,
 }
 
 /// Amounts of a metric in all runs, on one axis.
 struct Strip {
     metric: String,
-    low: String,
-    high: String,
+    /// Smallest to largest amount, or the only one.
+    range: String,
     /// Places of base and candidate of each pair, in percent of the axis.
     pairs: Vec<[Option<String>; 2]>,
 }
@@ -95,8 +108,9 @@ pub fn render_comparison(
     curves: &[Vec<Curves>; 2],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let axis = Axis::of(curves);
-    let charts = charts(curves, &axis);
+    let curves = compared(comparison, curves);
+    let axis = Axis::of(&curves);
+    let charts = charts(&curves, &axis);
     let drawings = charts.iter().map(Drawing::of).collect();
     let data = Data {
         until: axis.length.as_secs_f64(),
@@ -107,15 +121,13 @@ pub fn render_comparison(
     };
     let errors = rows::errors(comparison);
     let page = Page {
-        policy: embed::security_policy(),
-        styles: embed::STYLES,
-        scripts: embed::SCRIPTS,
-        data: embed::json(&data)?,
+        embedded: Embedded::with(&data)?,
         verdict: comparison.verdict,
         reason: comparison.reason(),
         base: comparison.base.name(),
         candidate: comparison.candidate.name(),
         basis: basis(comparison),
+        packages: Packages::of(comparison),
         deciding: Table::showing(
             "Deciding metrics, means of runs",
             rows::metrics(comparison, true),
@@ -124,8 +136,9 @@ pub fn render_comparison(
         errors: (!errors.is_empty()).then(|| Table::showing("Errors, in number of runs", errors)),
         informing: Table::showing("Other metrics, which inform", rows::metrics(comparison, false)),
         warnings: warnings(comparison),
-        notes: notes(comparison),
+        notes: notes::notes(comparison),
         drawings,
+        runs: Table::showing("Runs that are compared", rows::runs(comparison)),
     };
     page.write_into(out)
 }
@@ -138,6 +151,16 @@ impl Page {
             ComparisonVerdict::Worse | ComparisonVerdict::ScenarioFailed => "bad",
             ComparisonVerdict::Undecided => "doubtful",
         }
+    }
+}
+
+impl Packages {
+    /// Packages that differ; `None` if none do.
+    fn of(comparison: &Comparison) -> Option<Self> {
+        let title = notes::packages(comparison)?;
+        let table = Table::showing("Packages that differ", rows::packages(comparison));
+        let are_many = table.rows.len() > FEW_PACKAGES;
+        Some(Self { title, table, are_many })
     }
 }
 
@@ -158,8 +181,10 @@ impl Strip {
         let of = |runs: &[Option<Amount>], index: usize| runs.get(index).and_then(place);
         Some(Self {
             metric: metric.metric.to_string(),
-            low: low.to_string(),
-            high: high.to_string(),
+            range: match low == high {
+                true => low.to_string(),
+                false => format!("{low} to {high}"),
+            },
             pairs: (0..runs)
                 .map(|index| [of(&metric.base_runs, index), of(&metric.candidate_runs, index)])
                 .collect(),
@@ -167,23 +192,46 @@ impl Strip {
     }
 }
 
+/// Curves of the runs that are compared, with the numbers of their pairs.
+type Compared<'a> = [Vec<(usize, &'a Curves)>; 2];
+
+fn compared<'a>(comparison: &Comparison, curves: &'a [Vec<Curves>; 2]) -> Compared<'a> {
+    let [of_base, of_candidate] = curves;
+    [(&comparison.base, of_base), (&comparison.candidate, of_candidate)].map(|(side, curves)| {
+        let numbered = (1..).zip(&side.runs);
+        let found = numbered.filter_map(|(number, run)| {
+            Some((number, curves.iter().find(|curves| curves.run == *run)?))
+        });
+        found.collect()
+    })
+}
+
 /// Time axis of all curves.
 struct Axis {
     /// Longest time before a load.
     lead: Duration,
     length: Duration,
+    /// Interval with one point of each curve, in which each run has samples: a curve with gaps
+    /// would be a row of dots.
+    interval: Duration,
 }
 
 impl Axis {
-    fn of(curves: &[Vec<Curves>; 2]) -> Self {
-        let all = || curves.iter().flatten();
+    fn of(curves: &Compared<'_>) -> Self {
+        let all = || curves.iter().flatten().map(|(_, curves)| *curves);
         let lead = all().map(Curves::before_load).max().unwrap_or_default();
         let rest = all().map(Curves::after_start).max().unwrap_or_default();
-        Self { lead, length: lead.saturating_add(rest) }
+        let length = lead.saturating_add(rest);
+        let sampled = all().map(Curves::time_between_samples).max().unwrap_or_default();
+        let shortest = Duration::from_millis(1);
+        let interval = (length / POINTS).max(sampled.saturating_mul(2)).max(shortest);
+        Self { lead, length, interval }
     }
 
-    fn interval(&self) -> Duration {
-        (self.length / POINTS).max(Duration::from_millis(1))
+    /// Number of intervals.
+    fn points(&self) -> u32 {
+        let points = self.length.as_nanos() / self.interval.as_nanos();
+        u32::try_from(points).unwrap_or(POINTS).min(POINTS).saturating_add(1)
     }
 
     /// Index of the interval of a time in a run.
@@ -192,23 +240,22 @@ impl Axis {
             true => self.lead.saturating_add(at.since(load_began)),
             false => self.lead.saturating_sub(load_began.since(at)),
         };
-        let index = on_axis.as_nanos() / self.interval().as_nanos();
-        usize::try_from(index).unwrap_or(usize::MAX).min(POINTS as usize)
+        let index = on_axis.as_nanos() / self.interval.as_nanos();
+        usize::try_from(index).unwrap_or(usize::MAX).min(self.points() as usize - 1)
     }
 }
 
-fn charts(curves: &[Vec<Curves>; 2], axis: &Axis) -> Vec<Chart> {
+fn charts(curves: &Compared<'_>, axis: &Axis) -> Vec<Chart> {
     const NOTE: &str = "Runs are aligned at the start of their loads. Maximum of each interval.";
     let chart = |id, title, unit, quantity: Quantity, subject| {
-        let series =
-            curves.iter().zip(["base", "candidate"]).zip(LOOKS).flat_map(|((runs, side), look)| {
-                runs.iter().enumerate().map(move |(index, run)| Series {
-                    name: format!("{side} {}: {}", index + 1, run.run),
-                    look,
-                    values: values(run, axis, quantity, subject),
-                })
-            });
-        let times = (0..=POINTS).map(|point| (axis.interval() * point).as_secs_f64());
+        let series = curves.iter().zip(Role::ALL.map(Role::name)).flat_map(|(runs, side)| {
+            runs.iter().map(move |(number, run)| Series {
+                name: format!("{side} {number}"),
+                look: side,
+                values: values(run, axis, quantity, subject),
+            })
+        });
+        let times = (0..axis.points()).map(|point| (axis.interval * point).as_secs_f64());
         Chart {
             id,
             title,
@@ -237,7 +284,7 @@ fn charts(curves: &[Vec<Curves>; 2], axis: &Axis) -> Vec<Chart> {
 
 /// Maximum of a run's line in each interval of the axis.
 fn values(run: &Curves, axis: &Axis, quantity: Quantity, subject: Subject) -> Vec<Option<f64>> {
-    let mut values = vec![None; POINTS as usize + 1];
+    let mut values = vec![None; axis.points() as usize];
     let series = run.timeline.series.iter().find(|series| series.quantity == quantity);
     let line = series.and_then(|series| {
         let line = series.lines.iter().find(|line| line.subject == subject)?;

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-pub(super) const SCRIPTS: [&str; 2] = [
+const SCRIPTS: [&str; 2] = [
     include_str!("vendor/uPlot.iife.min.js"),
     concat!(
         "\"use strict\";\n",
@@ -21,11 +21,27 @@ pub(super) const SCRIPTS: [&str; 2] = [
     ),
 ];
 
-pub(super) const STYLES: [&str; 2] =
-    [include_str!("vendor/uPlot.min.css"), include_str!("style/page.css")];
+const STYLES: [&str; 2] = [include_str!("vendor/uPlot.min.css"), include_str!("style/page.css")];
+
+/// Parts of a page that its template writes as they are.
+pub(super) struct Embedded {
+    /// Content security policy, which permits the styles and scripts.
+    pub(super) policy: String,
+    pub(super) styles: [&'static str; 2],
+    pub(super) scripts: [&'static str; 2],
+    /// Data of the charts, as JSON.
+    pub(super) data: String,
+}
+
+impl Embedded {
+    /// Styles and scripts of every page, with the data of this one.
+    pub(super) fn with(data: &impl Serialize) -> io::Result<Self> {
+        Ok(Self { policy: security_policy(), styles: STYLES, scripts: SCRIPTS, data: json(data)? })
+    }
+}
 
 /// JSON without characters that HTML interprets.
-pub(super) fn json(value: &impl Serialize) -> io::Result<String> {
+fn json(value: &impl Serialize) -> io::Result<String> {
     let text = serde_json::to_string(value)?;
     // In JSON, these characters occur only in strings, where they can be escaped.
     Ok(text
@@ -38,7 +54,7 @@ pub(super) fn json(value: &impl Serialize) -> io::Result<String> {
 
 /// Content security policy of the page: embedded scripts and styles only. A script injected
 /// through a name has none of the allowed hashes.
-pub(super) fn security_policy() -> String {
+fn security_policy() -> String {
     format!(
         "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; \
          form-action 'none'",

@@ -11,7 +11,8 @@ use crate::analysis::{self, ChartData, Report, ScenarioReport, SegmentReport, St
 use crate::metric::ScenarioMetric;
 use crate::render::format::{seconds, status};
 use crate::render::table::{self, Cell};
-use crate::render::tables::{latency, thresholds};
+use crate::render::tables::latency::{self, SegmentNames};
+use crate::render::tables::thresholds;
 
 /// Latency distribution of a scenario's iterations, or of one of their steps.
 #[derive(Debug, Serialize)]
@@ -68,15 +69,12 @@ pub(super) const fn look(start: Start) -> &'static str {
 }
 
 /// Legend of the segments in the report: names of colours, and their meanings.
-pub(super) fn looks(report: &Report) -> Vec<(&'static str, &'static str)> {
-    const ALL: [(Start, &str); 3] = [
-        (Start::Cold, "cold, or the only iteration or stage"),
-        (Start::Warm, "warm"),
-        (Start::Unknown, "unknown start: the server was not restarted"),
-    ];
+pub(super) fn looks(report: &Report) -> Vec<(&'static str, String)> {
+    const ALL: [Start; 3] = [Start::Cold, Start::Warm, Start::Unknown];
     let occurs = |start| segments(report).any(|(_, segment)| segment.start == start);
-    let present = ALL.into_iter().filter(|(start, _)| occurs(*start));
-    present.map(|(start, meaning)| (look(start), meaning)).collect()
+    let names = SegmentNames::of(report);
+    let present = ALL.into_iter().filter(|start| occurs(*start));
+    present.map(|start| (look(start), names.meaning(start))).collect()
 }
 
 type Segment<'a> = (&'a ScenarioReport, &'a SegmentReport);
@@ -160,7 +158,8 @@ pub(super) fn iterations(report: &Report) -> Option<Table> {
 
 /// Steps of all segments; `None` if no iteration has more than one step.
 pub(super) fn steps(report: &Report) -> Option<Table> {
-    let mut headings = vec!["scenario", "start", "step", "count"];
+    let segment = SegmentNames::of(report).heading();
+    let mut headings = vec!["scenario", segment, "step", "count"];
     headings.extend(latency::headings());
     let mut table = table::Table::new(&headings, 3);
     for (scenario, segment) in segments(report).filter(|(_, segment)| segment.steps.len() > 1) {

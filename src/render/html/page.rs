@@ -1,16 +1,19 @@
-//! Content of the page for the template, which escapes everything except what [`embed`] prepares.
+//! Content of the page for the template, which escapes everything except what
+//! [`embed`](super::embed) prepares.
 
 use std::io;
 
 use askama::Template;
 
 use super::data::{Axis, Chart, Data};
+use super::embed::Embedded;
 use super::executors::{self, ExecutorChart};
 use super::figures::{self, Figure};
 use super::latency::{self, Strips};
 use super::table::Table;
-use super::{about, charts, embed, memory};
+use super::{about, charts, memory};
 use crate::analysis::{ChartData, Report, Severity, Verdict};
+use crate::render::tables::latency::SegmentNames;
 use crate::render::tables::server_view;
 use crate::render::{NextStep, next_step};
 
@@ -18,10 +21,7 @@ use crate::render::{NextStep, next_step};
 #[derive(Template)]
 #[template(path = "template/page.html")]
 pub(super) struct Page {
-    policy: String,
-    styles: [&'static str; 2],
-    scripts: [&'static str; 2],
-    data: String,
+    embedded: Embedded,
     run: String,
     began: Option<String>,
     sky: String,
@@ -43,7 +43,8 @@ pub(super) struct Page {
     executor_charts: Vec<ExecutorChart>,
     whole: Option<Table>,
     by_phase: Vec<Table>,
-    looks: Vec<(&'static str, &'static str)>,
+    looks: Vec<(&'static str, String)>,
+    segment_heading: &'static str,
     strips: Strips,
     iterations: Option<Table>,
     steps: Option<Table>,
@@ -97,9 +98,7 @@ impl Page {
         };
         let sky = report.environment.as_ref().map(|environment| environment.sky.short_name());
         Ok(Self {
-            policy: embed::security_policy(),
-            styles: embed::STYLES,
-            scripts: embed::SCRIPTS,
+            embedded: Embedded::with(&data)?,
             run: report.run.to_string(),
             began: axis.map(|axis| about::in_utc(axis.origin)),
             sky: sky.unwrap_or_else(|| "unknown".to_owned()),
@@ -122,6 +121,7 @@ impl Page {
             by_phase: memory::by_phase(report),
             budgets: memory::budgets(report),
             looks: latency::looks(report),
+            segment_heading: SegmentNames::of(report).heading(),
             strips: latency::strips(report),
             iterations: latency::iterations(report),
             steps: latency::steps(report),
@@ -135,7 +135,6 @@ impl Page {
             overhead: about::overhead(report),
             versions: about::versions(report),
             phases: about::phases(report),
-            data: embed::json(&data)?,
         })
     }
 

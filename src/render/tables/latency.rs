@@ -23,7 +23,8 @@ pub(in crate::render) fn iterations(report: &Report) -> Option<Table> {
     }
     let per_second = ScenarioMetric::Throughput.row().heading;
     let lost = Lost::of(report);
-    let columns = ["scenario", "start", "iterations", "expected", "failed"];
+    let segment = SegmentNames::of(report).heading();
+    let columns = ["scenario", segment, "iterations", "expected", "failed"];
     let columns = columns.into_iter().chain(lost.headings()).chain([per_second]);
     let headings: Vec<&str> = columns.chain(headings()).collect();
     let mut table = Table::new(&headings, 2);
@@ -39,6 +40,51 @@ pub(in crate::render) fn iterations(report: &Report) -> Option<Table> {
     }
     table.notes.extend(missing_p999(report));
     Some(table)
+}
+
+/// Names for the segments of a report: synchronized iterations, stages, or some of both.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::render) enum SegmentNames {
+    /// Synchronized iterations, named by their starts.
+    Iterations,
+    /// Stages of a load that lasts for a time.
+    Stages,
+    /// Iterations of some scenarios, stages of others.
+    Both,
+}
+
+impl SegmentNames {
+    pub(in crate::render) fn of(report: &Report) -> Self {
+        let ran = || report.scenarios.iter().filter(|scenario| !scenario.segments.is_empty());
+        match (ran().any(|one| !one.is_timed()), ran().any(ScenarioReport::is_timed)) {
+            (_, false) => Self::Iterations,
+            (false, true) => Self::Stages,
+            (true, true) => Self::Both,
+        }
+    }
+
+    /// Heading of a column of segments.
+    pub(in crate::render) const fn heading(self) -> &'static str {
+        match self {
+            Self::Iterations => "start",
+            Self::Stages => "stage",
+            Self::Both => "start or stage",
+        }
+    }
+
+    /// Meaning of a kind of start, for a legend.
+    pub(in crate::render) fn meaning(self, start: Start) -> String {
+        let (one, several) = match self {
+            Self::Iterations => ("iteration", "iterations"),
+            Self::Stages => ("stage", "stages"),
+            Self::Both => ("iteration or stage", "iterations or stages"),
+        };
+        match start {
+            Start::Cold => format!("cold: first {one} after the start of the server"),
+            Start::Warm => format!("warm: later {several}"),
+            Start::Unknown => "unknown start: the server was not restarted".to_owned(),
+        }
+    }
 }
 
 /// Iterations without a result that a report has, each a column of its own.

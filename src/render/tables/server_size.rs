@@ -35,7 +35,8 @@ pub(in crate::render) fn line(report: &Report) -> Option<String> {
         HeldTo::Nothing(_) => format!("{size}, not held to it"),
         HeldTo::Group { figures, .. } => {
             let memory = figures.as_ref().map(|figures| memory(size, figures) + ", ");
-            format!("{size}: {}OOM kills {}", memory.unwrap_or_default(), server_size.kills)
+            let (memory, kills) = (memory.unwrap_or_default(), server_size.kills);
+            format!("{size}: {memory}OOM kills {kills}{}", below(server_size))
         }
     })
 }
@@ -56,9 +57,18 @@ fn memory(size: MachineSize, figures: &GroupFigures) -> String {
 fn kills(server_size: &ServerSize) -> String {
     let named = server_size.killed.iter().map(|it| format!("{} (pid {})", it.class, it.pid));
     let named: Vec<String> = named.collect();
-    match named.is_empty() {
+    let at_size = match named.is_empty() {
         true => server_size.kills.to_string(),
         false => format!("{}: {}", server_size.kills, named.join(", ")),
+    };
+    at_size + &below(server_size)
+}
+
+/// Clause on the processes that were killed below the size; empty without any.
+fn below(server_size: &ServerSize) -> String {
+    match server_size.kills_below_size {
+        0 => String::new(),
+        kills => format!("; {kills} below the size"),
     }
 }
 

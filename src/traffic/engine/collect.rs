@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinError;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::active::ActiveIterations;
 use super::{AddActive, EndCondition, FinishedIteration, Message};
-use crate::clock::Timeline;
+use crate::clock::{Timeline, Timestamp};
 use crate::record::outcome::{
     ClientFault, Ended, Failure, SegmentKind, SegmentOutcome, error_type,
 };
@@ -51,6 +51,10 @@ impl<R> Collector<'_, R> {
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut lag = interval(LAG_INTERVAL);
         lag.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Once, since each message would register new timers.
+        let (stopped, timed_out) = (end.stop.requested(), sleep_until(end.limit));
+        let interrupted = sleep_until(interrupt.unwrap_or(end.limit));
+        tokio::pin!(stopped, timed_out, interrupted);
         let ended = loop {
             tokio::select! {
                 // An iteration that finished just before an end still counts.
@@ -61,13 +65,13 @@ impl<R> Collector<'_, R> {
                 },
                 // Iterations that a stop cuts off are not counted: they say nothing about the
                 // server.
-                () = end.stop.requested() => break Ended::Stopped,
-                () = tokio::time::sleep_until(end.limit) => {
+                () = &mut stopped => break Ended::Stopped,
+                () = &mut timed_out => {
                     for (number, unfinished) in unfinished.into_iter().enumerate() {
                         let elapsed = self.active.elapsed(number).into_iter();
                         let (now, segment) = (self.timeline.now(), &mut self.outcomes[number]);
                         self.activity.add(now, None, segment, |segment| {
-                            fail_unfinished(segment, unfinished, elapsed);
+                            fail_unfinished(segment, now, unfinished, elapsed);
                         });
                     }
                     break Ended::TimedOut;
@@ -78,7 +82,7 @@ impl<R> Collector<'_, R> {
                     let now = self.running();
                     self.outcomes[now].send_lateness.record(tick.elapsed());
                 }
-                () = tokio::time::sleep_until(interrupt.unwrap_or(end.limit)) => {
+                () = &mut interrupted => {
                     for (segment, unfinished) in self.outcomes.iter_mut().zip(unfinished) {
                         segment.interrupted = unfinished;
                     }
@@ -147,8 +151,9 @@ impl<R> Collector<'_, R> {
                         });
                     }
                     Err(error) => {
-                        self.activity.end(self.timeline.now());
-                        record_panic(segment, &error);
+                        let now = self.timeline.now();
+                        self.activity.end(now);
+                        record_panic(segment, now, &error);
                     }
                 }
             }
@@ -156,11 +161,12 @@ impl<R> Collector<'_, R> {
     }
 }
 
-/// Counts `unfinished` iterations as failed at the scenario's time limit. The time that an
+/// Counts `unfinished` iterations as failed at the scenario's time limit, `at`. The time that an
 /// active one has taken so far, in `elapsed`, is recorded as its duration: without it, a
 /// server that never responds would appear faster than one that does.
 pub(in crate::traffic) fn fail_unfinished(
     outcome: &mut SegmentOutcome,
+    at: Timestamp,
     unfinished: u64,
     elapsed: impl Iterator<Item = Duration>,
 ) {
@@ -168,6 +174,7 @@ pub(in crate::traffic) fn fail_unfinished(
     for _ in 0..unfinished {
         outcome.failed += 1;
         outcome.tally.add(
+            at,
             Failure {
                 step: "iteration".to_owned(),
                 status: None,
@@ -180,9 +187,10 @@ pub(in crate::traffic) fn fail_unfinished(
 }
 
 /// Counts an iteration that panicked as a failure of the load generator.
-fn record_panic(outcome: &mut SegmentOutcome, error: &JoinError) {
+fn record_panic(outcome: &mut SegmentOutcome, at: Timestamp, error: &JoinError) {
     outcome.client_failed += 1;
     outcome.tally.add(
+        at,
         Failure {
             step: "iteration".to_owned(),
             status: None,

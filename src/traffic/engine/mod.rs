@@ -154,6 +154,24 @@ pub(super) struct Load<D> {
 }
 
 impl<D: Driver> Load<D> {
+    /// Load that waits for all iterations, each of which counts at its end.
+    pub(super) fn new(
+        driver: D,
+        segments: Segments,
+        watch: BreachWatch,
+        activity: ActivityLog,
+    ) -> Self {
+        Self {
+            driver,
+            segments,
+            interrupt_after: None,
+            watch,
+            activity,
+            add_active: None,
+            measures_lag: false,
+        }
+    }
+
     /// Runs the load. `record` adds the result of an iteration to its segment, which has the
     /// number in the first argument.
     pub(super) async fn run<T: 'static, F: Future<Output = T> + 'static>(

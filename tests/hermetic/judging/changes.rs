@@ -68,7 +68,7 @@ impl Change for Evidence {
                 error_type: "load-generator-out-of-open-files".to_owned(),
                 message: "Too many open files".to_owned(),
             };
-            segment.tally.add(failure, None);
+            segment.tally.add(segment.began, failure, None);
         }
     }
 
@@ -91,7 +91,7 @@ impl Change for Evidence {
                 error_type: "ValueError".to_owned(),
                 message: "no".to_owned(),
             };
-            segment.tally.add(failure, None);
+            segment.tally.add(segment.began, failure, None);
         }
     }
 
@@ -166,6 +166,7 @@ pub(crate) fn resource_fails(evidence: &mut Evidence, stage: Stage, message: &st
         what: "a cluster".to_owned(),
         infra: "slurm/loop".to_owned(),
         took: Duration::from_secs(1),
+        ended: None,
         failure: Some(failure),
     };
     evidence.resources =

@@ -25,7 +25,8 @@ fn run(number: u32, mib: u64) -> Report {
     Report::assemble(&evidence(number, mib))
 }
 
-fn evidence(number: u32, mib: u64) -> Evidence {
+/// Evidence of a run with a number of its own, in which every peak is `mib` more.
+pub(super) fn evidence(number: u32, mib: u64) -> Evidence {
     let mut evidence = good_run(&four_users());
     let id = format!("20261128-0800{number:02}-00aa");
     evidence.run = RunId::of_directory(Path::new(&id));
@@ -38,11 +39,12 @@ fn evidence(number: u32, mib: u64) -> Evidence {
     evidence
 }
 
-fn runs(numbers: std::ops::Range<u32>, mib: u64) -> Vec<Report> {
+/// Reports of such runs.
+pub(super) fn runs(numbers: std::ops::Range<u32>, mib: u64) -> Vec<Report> {
     numbers.map(|number| run(number, mib)).collect()
 }
 
-fn compare(base: &[Report], candidate: &[Report]) -> Comparison {
+pub(super) fn compare(base: &[Report], candidate: &[Report]) -> Comparison {
     Comparison::assemble(base, candidate, &Settings::default())
 }
 
@@ -194,6 +196,30 @@ fn without_a_deciding_metric_nothing_is_decided() {
         let comparison = Comparison::assemble(&runs(0..3, 0), &runs(3..6, 0), &settings);
         assert_eq!(comparison.verdict, verdict, "{}", comparison.reason());
     }
+}
+
+#[test]
+fn metrics_that_are_too_noisy_are_named_and_leave_no_comparison_undecided() {
+    let noisy = |numbers: std::ops::Range<u32>, mibs: [u64; 3]| -> Vec<Report> {
+        numbers.zip(mibs).map(|(number, mib)| run(number, mib)).collect()
+    };
+    let (base, candidate) = (noisy(0..3, [0, 200, 100]), noisy(3..6, [200, 100, 0]));
+    let of = |unless_noisy: Vec<Decider>| {
+        let settings = Settings { unless_noisy, ..Settings::default() };
+        Comparison::assemble(&base, &candidate, &settings)
+    };
+    let comparison = of(vec![]);
+    assert_eq!(comparison.verdict, ComparisonVerdict::Undecided, "{}", comparison.reason());
+    let comparison = of(vec![Decider::Peaks]);
+    assert_eq!(comparison.verdict, ComparisonVerdict::Same, "{}", comparison.reason());
+    let reason = comparison.reason();
+    assert!(reason.starts_with("the same: tree-pss"), "{reason}");
+    assert!(reason.contains("; too noisy to tell: short-executor (needs "), "{reason}");
+    assert!(comparison.is_open(), "more pairs would be made");
+    let settings = Settings { decide: vec![Decider::Peaks], ..Settings::default() };
+    let settings = Settings { unless_noisy: vec![Decider::Peaks], ..settings };
+    let comparison = Comparison::assemble(&base, &candidate, &settings);
+    assert_eq!(comparison.verdict, ComparisonVerdict::Undecided, "{}", comparison.reason());
 }
 
 #[test]

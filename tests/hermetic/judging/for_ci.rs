@@ -14,7 +14,7 @@ use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
 use super::changes::{Change, resource_fails, slow};
-use super::evidence::{ALL_ENDED, four_users, good_run, run_with_only_a_plan};
+use super::evidence::{ALL_ENDED, LOAD_BEGAN, at, four_users, good_run, run_with_only_a_plan};
 use super::page_texts::two_iterations;
 use super::texts::eventful_run;
 
@@ -199,6 +199,7 @@ fn text_from_a_server_is_escaped_in_markdown_and_junit() {
     run.fail_iterations(1);
     let example = run.segment().tally.kinds()[0].example.clone();
     run.segment().tally.add(
+        at(LOAD_BEGAN),
         Failure { message: HOSTILE.to_owned(), error_type: HOSTILE.to_owned(), ..example },
         Some(HOSTILE),
     );
@@ -227,7 +228,7 @@ fn text_from_a_server_is_no_github_command_in_the_text_report() {
         error_type: "ValueError".to_owned(),
         message: "a\n::error::b\r::add-mask::c".to_owned(),
     };
-    run.segment().tally.add(example, None);
+    run.segment().tally.add(at(LOAD_BEGAN), example, None);
     let mut text = Vec::new();
     for detail in [Detail::Compact, Detail::Full] {
         text::render(&Report::assemble(&run), detail, None, &mut text)

@@ -40,7 +40,7 @@ fn lose_one(run: &mut Evidence) {
         error_type: "stream-ended".to_owned(),
         message: "the server ended the stream".to_owned(),
     };
-    segment.tally.add(failure, None);
+    segment.tally.add(segment.began, failure, None);
 }
 
 fn in_text(report: &Report, detail: Detail) -> String {

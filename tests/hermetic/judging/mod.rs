@@ -4,9 +4,11 @@
 //! helpers of `changes.rs`, and checks the report.
 
 pub(crate) mod attribution;
+mod bisecting;
 mod budgets;
 pub(crate) mod changes;
 mod comparing;
+pub(crate) mod comparison_answers;
 mod emulated;
 pub(crate) mod evidence;
 mod figures;

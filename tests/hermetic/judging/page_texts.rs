@@ -13,6 +13,7 @@ use skyload::units::ByteSize;
 use super::changes::{Change, resource_fails, slow};
 use super::evidence::{ALL_ENDED, four_users, good_run};
 use super::pages::{data, heading, page};
+use super::shapes::with_warm_up;
 
 fn class_over_budget(run: &mut Evidence) {
     run.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(100));
@@ -92,4 +93,21 @@ fn iterations_on_a_server_that_was_restarted_are_cold_and_warm() {
     let starts: Vec<&Value> = (0..2).map(|segment| &segments[segment]["look"]).collect();
     assert_eq!(starts, ["cold", "warm"]);
     assert!(!explains(&page, "unknown") && explains(&page, "cold") && explains(&page, "warm"));
+}
+
+#[rstest]
+#[case::iterations(two_iterations(true), "start", "first iteration after the start of the server")]
+#[case::a_stage_beside_the_health_probe(
+    with_warm_up(),
+    "start or stage",
+    "first iteration or stage after the start of the server"
+)]
+fn segments_are_called_what_they_are(
+    #[case] run: Evidence,
+    #[case] heading: &str,
+    #[case] cold: &str,
+) {
+    let page = page(&run);
+    assert!(page.contains(&format!("<th scope=\"col\">{heading}</th>")), "{page}");
+    assert!(page.contains(&format!("cold: {cold}")), "{page}");
 }

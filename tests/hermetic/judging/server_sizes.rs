@@ -10,13 +10,13 @@ use skyload::machine_size::MachineSize;
 use skyload::record::events::Event;
 use skyload::record::outcome::Failure;
 use skyload::record::request::LoadRequest;
+use skyload::record::resources::Stage;
 use skyload::record::{HeldTo, SizeRecord, Version};
 use skyload::render::text::{self, Detail};
 use skyload::render::{html, markdown};
-use skyload::scenario::ScenarioId::ApiStatus;
 use skyload::units::ByteSize;
 
-use super::changes::Change;
+use super::changes::{Change, resource_fails};
 use super::evidence::{at, four_users, good_run};
 
 const SIZE: MachineSize = MachineSize { cpus: 2, memory: ByteSize::gib(4) };
@@ -39,6 +39,9 @@ fn held() -> Evidence {
     run
 }
 
+/// Time of failures that follow from a kill, in ms after the start of the run.
+const AFTER_KILL: u64 = 5_200;
+
 /// Lets the kernel kill the two short executors between 4.9 and 5 s.
 fn kill_executors(run: &mut Evidence) {
     run.happens(5_000, Event::KilledAtSize { processes: 2, since: at(4_900) });
@@ -56,9 +59,9 @@ fn kill_server(run: &mut Evidence) {
     run.happens(5_100, Event::ServerGone);
 }
 
-/// Fails two of four iterations with errors of this type, one with, one without a response.
-fn fail(run: &mut Evidence, error_type: &str, status: Option<u16>) {
-    let segment = &mut run.outcomes.get_mut(&ApiStatus).expect("it is planned").segments[0];
+/// Fails two of four iterations at this time, in ms after the start of the run.
+fn fail(run: &mut Evidence, millis: u64, error_type: &str, status: Option<u16>) {
+    let segment = run.segment();
     (segment.failed, segment.succeeded) = (2, 2);
     for _ in 0..2 {
         let failure = Failure {
@@ -67,7 +70,7 @@ fn fail(run: &mut Evidence, error_type: &str, status: Option<u16>) {
             error_type: error_type.to_owned(),
             message: "it failed".to_owned(),
         };
-        segment.tally.add(failure, None);
+        segment.tally.add(at(millis), failure, None);
     }
 }
 
@@ -109,7 +112,7 @@ fn a_server_that_fits_passes_with_its_counts_in_all_reports() {
 fn killed_processes_are_named_and_their_failures_count_under_the_breach() {
     let mut run = held();
     kill_executors(&mut run);
-    fail(&mut run, "BrokenProcessPool", Some(500));
+    fail(&mut run, AFTER_KILL, "BrokenProcessPool", Some(500));
     let report = Report::assemble(&run);
     assert_eq!(report.verdict, Verdict::OverBudget, "{:#?}", report.findings);
     let messages = report.messages(Severity::OverBudget);
@@ -138,19 +141,85 @@ fn other_failures_beside_a_kill_fail_their_scenario(
 ) {
     let mut run = held();
     kill_executors(&mut run);
-    fail(&mut run, "BrokenProcessPool", Some(500));
-    fail(&mut run, error_type, status);
+    fail(&mut run, AFTER_KILL, "BrokenProcessPool", Some(500));
+    fail(&mut run, AFTER_KILL, error_type, status);
     let report = Report::assemble(&run);
     assert_eq!(report.verdict, Verdict::ScenarioFailed, "{:#?}", report.findings);
     assert_eq!(report.messages(Severity::OverBudget).len(), 1, "{:#?}", report.findings);
 }
 
-#[test]
-fn failures_before_the_first_kill_fail_their_scenario() {
+/// Failures in a load that goes on after the kill.
+#[rstest]
+#[case::all_before(&[4_000], Verdict::ScenarioFailed)]
+#[case::some_before(&[4_000, AFTER_KILL], Verdict::ScenarioFailed)]
+#[case::some_before_that_were_noted_later(&[AFTER_KILL, 4_000], Verdict::ScenarioFailed)]
+#[case::all_after(&[AFTER_KILL, 6_000], Verdict::OverBudget)]
+fn only_failures_since_the_first_kill_count_under_the_breach(
+    #[case] times: &[u64],
+    #[case] verdict: Verdict,
+) {
     let mut run = held();
     kill_executors(&mut run);
-    fail(&mut run, "BrokenProcessPool", Some(500));
-    run.outcomes.get_mut(&ApiStatus).expect("it is planned").segments[0].ended = at(4_000);
+    for millis in times {
+        fail(&mut run, *millis, "BrokenProcessPool", Some(500));
+    }
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, verdict, "{:#?}", report.findings);
+}
+
+#[rstest]
+#[case::in_a_segment_before_the_kill(4_000, Verdict::ScenarioFailed)]
+#[case::in_a_segment_after_it(AFTER_KILL, Verdict::OverBudget)]
+fn failures_of_unknown_times_are_those_of_the_start_of_their_segment(
+    #[case] began: u64,
+    #[case] verdict: Verdict,
+) {
+    let mut run = held();
+    kill_executors(&mut run);
+    fail(&mut run, AFTER_KILL, "BrokenProcessPool", Some(500));
+    let segment = run.segment();
+    segment.began = at(began);
+    // As earlier builds recorded failures.
+    let mut tally = serde_json::to_value(&segment.tally).expect("it is data");
+    tally[0].as_object_mut().expect("it is a kind").remove("first");
+    segment.tally = serde_json::from_value(tally).expect("the time is optional");
+    assert_eq!(Report::assemble(&run).verdict, verdict);
+}
+
+#[rstest]
+#[case::before(Some(4_000), Verdict::ScenarioFailed)]
+#[case::after(Some(AFTER_KILL), Verdict::OverBudget)]
+#[case::at_an_unknown_time(None, Verdict::ScenarioFailed)]
+fn a_setup_or_teardown_that_failed_before_the_first_kill_has_failed(
+    #[case] millis: Option<u64>,
+    #[case] verdict: Verdict,
+) {
+    let mut run = held();
+    kill_executors(&mut run);
+    resource_fails(&mut run, Stage::TearDown, "its executor is gone");
+    let step = &mut run.resources.as_mut().expect("it was added").steps[0];
+    step.ended = millis.map(at);
+    step.failure.as_mut().expect("it failed").error_type = "BrokenProcessPool".to_owned();
+    assert_eq!(Report::assemble(&run).verdict, verdict);
+}
+
+#[test]
+fn a_kill_below_the_size_is_no_breach_and_makes_the_run_inconclusive() {
+    let mut run = held();
+    run.happens(5_000, Event::KilledBelowSize { processes: 2 });
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{:#?}", report.findings);
+    assert_eq!(
+        report.messages(Severity::Inconclusive),
+        ["the kernel killed 2 server processes after 5.0 s, with the server below its size of 4 \
+             GiB: memory was short on this machine, or in a control group above the server's; use \
+             fewer users (-n), a smaller --size, or free memory",]
+    );
+    let size = report.server_size.as_ref().expect("it is on record");
+    assert_eq!((size.kills, size.kills_below_size), (0, 2));
+    let text = in_text(&report, Detail::Full);
+    assert!(text.contains("  OOM kills: 0; 2 below the size\n"), "{text}");
+    fail(&mut run, AFTER_KILL, "BrokenProcessPool", Some(500));
     assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
 }
 
@@ -160,7 +229,7 @@ fn failures_before_the_first_kill_fail_their_scenario() {
 fn a_killed_server_is_out_of_memory_and_did_not_crash(#[case] has_records: bool) {
     let mut run = held();
     kill_server(&mut run);
-    fail(&mut run, "connect-error", None);
+    fail(&mut run, AFTER_KILL, "connect-error", None);
     if !has_records {
         for pid in 1..=3 {
             run.record(pid).signal = None;

@@ -32,7 +32,7 @@ fn segment(kind: SegmentKind, millis: u64, iterations: u64) -> SegmentOutcome {
 }
 
 /// Run with a slow warm-up and a fast stage.
-fn with_warm_up() -> Evidence {
+pub(super) fn with_warm_up() -> Evidence {
     let mut run = good_run(&four_users());
     let outcome = run.outcomes.get_mut(&ApiStatus).expect("the test's data is valid");
     let stage = stage("4 for 1m");

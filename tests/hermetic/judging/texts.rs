@@ -104,7 +104,7 @@ fn add_expected_error(run: &mut Evidence) {
         error_type: "RuntimeError".to_owned(),
         message: "network error".to_owned(),
     };
-    segment.tally.add(error, Some("it asks public addresses"));
+    segment.tally.add(segment.began, error, Some("it asks public addresses"));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn crowded_run() -> Evidence {
         };
         let segment = &mut outcome.segments[0];
         (segment.succeeded, segment.failed) = (segment.succeeded - 1, 1);
-        segment.tally.add(failure, None);
+        segment.tally.add(segment.began, failure, None);
     }
     run
 }

@@ -71,7 +71,7 @@ fn wedge(run: &mut Evidence) {
         error_type: "suspected-wedge".to_owned(),
         message: wedge.excess(),
     };
-    segment.tally.add(failure, None);
+    segment.tally.add(segment.began, failure, None);
     segment.suspected_wedges.push(wedge);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fake_sky::FakeServer;
 use skyload::record::outcome::{Ended, ScenarioOutcome, SegmentKind, SegmentOutcome};
-use skyload::scenario::ScenarioId::{ApiStatus, ApiValidate};
+use skyload::scenario::ScenarioId::{ApiShowGpus, ApiStatus, ApiValidate};
 use skyload::shape::{LoadShape, Model, Pause, StageList, Timed};
 
 use super::TestRun;
@@ -206,5 +206,17 @@ async fn a_stage_lasts_as_long_as_planned_whenever_its_last_iteration_ends() -> 
     let segment = &outcome.segments[0];
     assert_eq!(succeeded(segment), 2);
     assert_eq!(segment.ended.since(segment.began), Duration::from_secs(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn arrivals_alternate_between_infras_however_fast_they_end() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_INFRA", "aws,gcp")])?;
+    let test = TestRun::of(&server, &[ApiShowGpus])?.on(&["aws", "gcp"]);
+    let outcome = test.shaped(timed("6/s for 1s", "0s"), 6).run().await?;
+    let segment = &outcome.segments[0];
+    assert_eq!(succeeded(segment), 6);
+    let on = |infra: &str| segment.steps[&format!("health @{infra}")].count();
+    assert_eq!((on("aws"), on("gcp")), (3, 3));
     Ok(())
 }

@@ -21,6 +21,10 @@ use crate::config;
 use crate::flags::{self, Format, Output};
 use crate::github;
 
+/// Hint for runs whose conditions differ.
+const HINT: &str =
+    "compare runs of one plan on one machine; --allow-differences compares these anyway";
+
 /// Runs of one SkyPilot.
 struct Side {
     reports: Vec<Report>,
@@ -32,7 +36,7 @@ pub(crate) fn run(flags: &flags::Compare) -> Result<u8> {
     let config = config::read(flags.config.as_deref(), &workspace)?;
     let sides = Sides::read(&workspace, [&flags.base, &flags.with])?;
     let comparison = sides.compare(&Settings::of(&config.compare, Looks::Once));
-    ensure_comparable(&comparison, flags.allow_differences)?;
+    ensure_comparable(&comparison, flags.allow_differences, HINT)?;
     let out = flags.out.clone().unwrap_or_else(|| workspace.comparisons());
     let out = std::path::absolute(out).context("finding the output directory")?;
     let directory = ComparisonDir::create(&out.join(RunId::generate().as_str()))?;
@@ -107,7 +111,11 @@ fn named_twice(base: &[Report], candidate: &[Report]) -> Vec<String> {
 }
 
 /// Fails with every reason for which a change would not be SkyPilot's.
-fn ensure_comparable(comparison: &Comparison, allows_differences: bool) -> Result<(), UsageErrors> {
+pub(crate) fn ensure_comparable(
+    comparison: &Comparison,
+    allows_differences: bool,
+    hint: &str,
+) -> Result<(), UsageErrors> {
     let sides = [("base", &comparison.base), ("candidate", &comparison.candidate)];
     let mixed = sides.into_iter().filter(|(_, side)| side.sky.len() > 1);
     let mut mistakes: Vec<String> = mixed
@@ -118,10 +126,8 @@ fn ensure_comparable(comparison: &Comparison, allows_differences: bool) -> Resul
         let mut differ: Vec<String> =
             differences.map(|difference| format!("runs differ in {difference}")).collect();
         if let Some(last) = differ.last_mut() {
-            last.push_str(
-                "\n  hint: compare runs of one plan on one machine; --allow-differences compares \
-                 these anyway",
-            );
+            last.push_str("\n  hint: ");
+            last.push_str(hint);
         }
         mistakes.extend(differ);
     }

@@ -1,4 +1,5 @@
-//! `cargo xtask schema`: JSON schemas of report.json and compare.json, generated from the types.
+//! `cargo xtask schema`: JSON schemas of the results that are written as JSON, generated from the
+//! types.
 
 use std::fs;
 use std::io::Write as _;

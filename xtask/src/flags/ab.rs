@@ -7,8 +7,8 @@ use skyload::record::request::LoadRequest;
 
 use super::Results;
 
-/// Fewest and most pairs of an `ab`.
-const PAIRS: std::ops::RangeInclusive<i64> = 3..=100;
+/// Fewest and most pairs of a comparison.
+pub(super) const PAIRS: std::ops::RangeInclusive<i64> = 3..=100;
 
 /// Runs of two SkyPilots, alternately, until each metric that decides is decided, and compares them.
 #[derive(Args)]
@@ -40,6 +40,10 @@ pub(crate) struct Ab {
     /// both as of the newer date].
     #[arg(long)]
     pub(crate) own_dependencies: bool,
+
+    /// Compare runs although machine or settings differ; every difference is in the result.
+    #[arg(long)]
+    pub(crate) allow_differences: bool,
 
     /// Continue a comparison that was interrupted, with its plan and flags [default: the latest].
     #[arg(id = "resume", long = "continue", value_name = "COMPARISON", num_args = 0..=1,

@@ -3,6 +3,7 @@
 
 mod ab;
 mod bench;
+mod bisect;
 mod compare;
 mod load;
 mod profile;
@@ -15,6 +16,7 @@ use skyload::infrastructure::KubernetesSize;
 
 pub(crate) use ab::Ab;
 pub(crate) use bench::{Bench, BenchClient, BenchProfiler};
+pub(crate) use bisect::Bisect;
 pub(crate) use compare::Compare;
 pub(crate) use load::{Load, Results};
 pub(crate) use profile::{Profile, Profiler};
@@ -40,11 +42,13 @@ pub(crate) enum Command {
     Ab(Box<Ab>),
     /// Compare finished runs of two SkyPilots: which metrics are worse, better or the same.
     Compare(Compare),
+    /// Find the release, nightly build or commit that made a metric worse.
+    Bisect(Box<Bisect>),
     /// List runs, newest first, or remove old ones.
     Runs(Runs),
     /// Recommend SkyPilot's memory constants from the peaks of runs, or print a patch.
     Recommend(Recommend),
-    /// Write the JSON schemas of report.json and compare.json into the checkout.
+    /// Write the JSON schemas of report.json, compare.json and bisect.json into the checkout.
     Schema,
     /// Run every test that needs no SkyPilot server.
     Test(Test),

@@ -62,7 +62,10 @@ fn hint(failure: &Failure, credentials: &Credentials, url: &Url) -> String {
         Credentials::None => without_credentials(url),
         Credentials::Cookies(cookies) => of_cookies(cookies, url),
         Credentials::Token(_) => {
-            format!("check {token} or the file of --token-file: the server rejected this token")
+            format!(
+                "check {token}, the file of --token-file, or `api_server` in ~/.sky/config.yaml: \
+                 the server rejected this token"
+            )
         }
         Credentials::Login(_) => format!(
             "check the login in the URL or in {}: the server rejected it; in the URL, write `@`, \

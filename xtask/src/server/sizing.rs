@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Error, Result};
 use skyload::env;
-use skyload::limits::{CpuLimit, Cpus, GroupFigures, Place, ServerGroup};
+use skyload::limits::{CpuLimit, Cpus, GroupFigures, OomKills, Place, ServerGroup};
 use skyload::machine_size::MachineSize;
 use skyload::plan::{LoadPlan, PinnedWorkers};
 use skyload::record::{HeldTo, RunDir, SizeRecord, Version, write_json};
@@ -76,13 +76,17 @@ impl StatedSize {
     }
 }
 
-/// Error of a server's start, with the processes that the kernel killed at its size.
+/// Error of a server's start, with the processes that the kernel killed in the server's group.
 pub(super) fn with_kills(stated: Option<&StatedSize>, error: Error) -> Error {
-    match stated.and_then(StatedSize::group).and_then(ServerGroup::oom_kills) {
-        None | Some(0) => error,
-        Some(kills) => error.context(format!(
+    match stated.and_then(StatedSize::group).and_then(ServerGroup::kills_so_far) {
+        None => error,
+        Some(OomKills::AtSize(kills)) => error.context(format!(
             "the kernel killed {kills} process(es) of the starting server at its size; use a larger \
              --size"
+        )),
+        Some(OomKills::BelowSize(kills)) => error.context(format!(
+            "the kernel killed {kills} process(es) of the starting server below its size: memory \
+             was short on this machine, or in a control group above the server's"
         )),
     }
 }

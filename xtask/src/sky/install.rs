@@ -9,6 +9,7 @@ use skyload::plan::Dependencies;
 use super::SkyInstallation;
 use super::installer::Installer;
 use super::nightly;
+use super::published::package;
 use super::wanted::{Found, Wanted, dependencies_in_words};
 
 /// Installs the release `version`, with dependencies as of its release date or the wanted one.
@@ -51,11 +52,6 @@ pub(super) fn release(version: &str, wanted: Wanted<'_>) -> Result<SkyInstallati
     let stamp = installer.finish(&folder, as_of, &step)?;
     step.done(dependencies_in_words(stamp.resolved_as_of.as_ref(), &folder));
     Ok(wanted.installation(stamp, &folder))
-}
-
-/// Package of a version: nightly builds, such as 1.0.0.dev20261027, have one of their own.
-fn package(version: &str) -> &'static str {
-    if version.contains(".dev") { nightly::PACKAGE } else { "skypilot" }
 }
 
 /// Whether the installation failed because PyPI does not have the version.

@@ -4,12 +4,14 @@
 //!   environment below the state directory, with dependencies as of its [`release_date`]; a
 //!   [`stamp`] marks a complete environment, [`wanted`] finds one, [`installer`] runs uv or pip.
 //! * [`source`] builds a checkout or a commit into such an environment.
+//! * [`versions_between`] lists commits of [`source`], or [`published`] versions, [`between`] two.
 //! * [`extras`]: dependencies of clouds that SkyPilot is installed with.
 //! * [`executable`] uses a `sky` that is installed already.
 //! * [`constants`] reads version, commit and memory constants of either.
 //! * [`sizing`] computes with SkyPilot's formulas how many workers other constants lead to.
 //! * [`speed`] times an import of SkyPilot.
 
+mod between;
 mod constants;
 mod executable;
 mod extras;
@@ -18,6 +20,7 @@ mod installer;
 mod nightly;
 #[cfg(test)]
 mod probe_tests;
+mod published;
 mod release_date;
 pub(crate) mod sizing;
 #[cfg(test)]
@@ -25,6 +28,7 @@ mod sizing_tests;
 mod source;
 pub(crate) mod speed;
 mod stamp;
+mod versions_between;
 mod wanted;
 
 use std::path::{Path, PathBuf};
@@ -35,9 +39,11 @@ use loopback::SkyPilot;
 use skyload::plan::{Dependencies, LoadPlan, ResolutionDate, ServerTarget, SkySelection};
 use skyload::record::environment::{PythonPackages, SkySource};
 
+pub(crate) use between::Between;
 pub(crate) use constants::SkyFacts;
 pub(crate) use extras::Extras;
 pub(crate) use source::merge_base;
+pub(crate) use versions_between::versions_between;
 
 use constants::Packages;
 use wanted::Wanted;

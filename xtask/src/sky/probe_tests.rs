@@ -62,23 +62,31 @@ fn version_0_9_3_has_its_constants_in_the_config() {
 
 #[rstest]
 #[case::of_0_14_1(
+    "server/config.py",
     "_MIN_LONG_WORKERS = 1\n_CPU_MULTIPLIER_FOR_LONG_WORKERS = 2\nSHORT_WORKERS = 3\n",
     false
 )]
 #[case::by_their_names(
+    "server/config.py",
     "A = 'SKYPILOT_SERVER_LONG_WORKERS'\nB = 'SKYPILOT_SERVER_SHORT_WORKERS'\n",
     true
 )]
-#[case::composed(
-    "A = f'{SKYPILOT_SERVER_ENV_VAR_PREFIX}LONG_WORKERS'\n\
-     B = f'{constants.SKYPILOT_SERVER_ENV_VAR_PREFIX}SHORT_WORKERS'\n",
+#[case::of_the_nightly_20261027(
+    "skylet/constants.py",
+    "ENV_VAR_SERVER_LONG_WORKERS = f'{SKYPILOT_SERVER_ENV_VAR_PREFIX}LONG_WORKERS'\n\
+     ENV_VAR_SERVER_SHORT_WORKERS = f'{SKYPILOT_SERVER_ENV_VAR_PREFIX}SHORT_WORKERS'\n",
     true
 )]
-#[case::one_of_two("A = 'SKYPILOT_SERVER_LONG_WORKERS'\n", false)]
-fn variables_for_pools_are_found_in_the_source(#[case] config: &str, #[case] pins: bool) {
+#[case::one_of_two("server/config.py", "A = 'SKYPILOT_SERVER_LONG_WORKERS'\n", false)]
+fn variables_for_pools_are_found_in_the_source(
+    #[case] file: &str,
+    #[case] source: &str,
+    #[case] pins: bool,
+) {
     let sizes = "os.getenv('SKYPILOT_POD_CPU_CORE_LIMIT')\n\
                  os.getenv('SKYPILOT_POD_MEMORY_GB_LIMIT')\n";
-    let sources = [("__init__.py", INIT), ("server/config.py", config)];
+    // A package without `server` has no API server.
+    let sources = [("__init__.py", INIT), ("server/config.py", ""), (file, source)];
     let without = probe(&sources).unwrap();
     assert_eq!((without.pins_workers, without.reads_size), (pins, false));
     let with = probe(&[&sources[..], &[("utils/common_utils.py", sizes)]].concat()).unwrap();

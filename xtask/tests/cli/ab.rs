@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use skyload::comparison::{AbRecord, Comparison, ComparisonVerdict, Place, Role};
+use skyload::record::environment::Environment;
 use skyload::record::profile::Phase;
-use skyload::record::read;
+use skyload::record::{RunDir, read, write_json};
 
 use crate::support::{Settings, Site, Xtask, signal};
 
@@ -48,6 +49,15 @@ fn ab<'a>(site: &'a Site, versions: [&str; 2], more: &[&str]) -> Xtask<'a> {
 fn latest(site: &Site) -> anyhow::Result<(Comparison, AbRecord)> {
     let folder = site.path("state/comparisons/latest");
     Ok((read(&folder.join("compare.json"))?, read(&folder.join("ab.json"))?))
+}
+
+/// Gives a finished run another number of CPUs, as if the machine had changed.
+fn move_to_another_machine(run: &Path) -> anyhow::Result<()> {
+    let run = RunDir::open(run)?;
+    let mut environment: Environment = read(&run.environment())?;
+    environment.machine.cpus += 1;
+    write_json(&run.environment(), &environment)?;
+    Ok(run.write_checksums()?)
 }
 
 /// Roles of runs in one word, upper case for the base.
@@ -112,11 +122,22 @@ fn an_interrupted_comparison_is_continued_without_losing_a_run() -> anyhow::Resu
     let refused = site.xtask(["ab", "--api", "validate", "--continue"]).run()?;
     refused.assert().code(2).stderr(predicate::str::contains("expected only --pairs"));
     let resume = [std::ffi::OsStr::new("ab"), "--continue".as_ref(), &name];
-    let continued = site.xtask(resume).start()?.finish_runs(5)?;
+    move_to_another_machine(&before.runs.join(before.done[2].run.as_str()))?;
+    let differing = site.xtask(resume).start()?.finish_runs(1)?;
+    differing
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicate::str::contains("Warm-up").not())
+        .stderr(predicate::str::contains("runs differ in CPUs: "))
+        .stderr(predicate::str::contains("--allow-differences` compares them anyway"));
+
+    let allowing = resume.into_iter().chain(["--allow-differences".as_ref()]);
+    let continued = site.xtask(allowing).start()?.finish_runs(4)?;
     continued
         .assert()
         .code(0)
-        .stderr(predicate::str::contains("Warm-up").not())
+        .stdout(predicate::str::contains("not equal in all runs: CPUs: "))
         .stdout(predicate::str::contains("VERDICT: SAME"));
     let (comparison, record) = latest(&site)?;
     assert_eq!(comparison.verdict, ComparisonVerdict::Same);
@@ -136,10 +157,13 @@ fn a_version_without_a_usable_run_decides_nothing() -> anyhow::Result<()> {
         .assert()
         .code(12)
         .stderr(predicate::str::contains("is not compared: inconclusive: "))
-        .stderr(predicate::str::contains("no usable run of the candidate in 3 attempts"));
+        .stderr(predicate::str::contains("no usable run of the candidate for pair 1 in 3"));
     let (comparison, record) = latest(&site)?;
     assert_eq!(order(&record), "ABABBB");
     assert!(comparison.candidate.runs.is_empty());
+    assert_eq!(comparison.candidate.excluded.len(), 3);
+    let markdown = fs::read_to_string(site.path("state/comparisons/latest/compare.md"))?;
+    assert!(markdown.contains("no usable run of the candidate for pair 1 in 3"), "{markdown}");
     site.assert_nothing_is_left();
     Ok(())
 }

@@ -1,9 +1,11 @@
-//! `--server http://user:password@host`: the login is sent to the server and written nowhere.
+//! Logins and tokens of a remote server: sent to the server and written nowhere.
+
+use std::fs;
 
 use fake_sky::FakeServer;
 use predicates::prelude::predicate;
 use rstest::rstest;
-use skyload::analysis::Verdict;
+use skyload::analysis::{ScenarioState, Verdict};
 use skyload::env;
 
 use crate::support::{Site, Texts};
@@ -105,4 +107,89 @@ fn a_token_for_another_server_is_not_sent_to_an_isolated_one() -> anyhow::Result
     let run = load.env(env::SERVICE_ACCOUNT_TOKEN, "sky_token").run()?;
     run.expect(&site, Verdict::Pass)?;
     Ok(())
+}
+
+/// Settings of SkyPilot's client with a token for the server at `endpoint`.
+fn client_config(endpoint: &str, token: &str) -> String {
+    format!("api_server:\n  endpoint: {endpoint}\n  service_account_token: {token}\n")
+}
+
+#[test]
+fn the_token_in_the_clients_settings_is_sent_with_every_request() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[("FAKE_SKY_TOKEN", "sky_t0ken")])?;
+    let before = unauthorized(&server);
+    let config = site.path("config.yaml");
+    fs::write(&config, client_config(&server.url(), "sky_t0ken"))?;
+    let load = site.load(["--server", &server.url(), "--api", "status", "-r", "api_status"]);
+    let run = load.env(env::GLOBAL_CONFIG, &config).run()?;
+    run.expect(&site, Verdict::Pass)?;
+    assert_eq!(unauthorized(&server), before, "{}", server.log());
+    Texts::of(&run)?.assert_absent("sky_t0ken");
+    server.finish()
+}
+
+#[rstest]
+#[case::a_token_in_a_variable_has_priority(
+    None,
+    "sky_t0ken",
+    Some("sky_wr0ng"),
+    "rejected this token"
+)]
+#[case::another_servers_is_not_sent(
+    Some("http://h.org"),
+    "sky_t0ken",
+    None,
+    "run `sky api login -e "
+)]
+#[case::not_a_token(None, "t0ken", None, "/config.yaml`: expected a service-account token")]
+fn a_token_in_the_clients_settings_that_is_not_sent(
+    #[case] endpoint: Option<&str>,
+    #[case] token: &str,
+    #[case] variable: Option<&str>,
+    #[case] message: &str,
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[("FAKE_SKY_TOKEN", "sky_t0ken")])?;
+    let config = site.path("config.yaml");
+    fs::write(&config, client_config(endpoint.unwrap_or(&server.url()), token))?;
+    let load = site.load(["--server", &server.url()]).env(env::GLOBAL_CONFIG, &config);
+    let load = variable.into_iter().fold(load, |load, it| load.env(env::SERVICE_ACCOUNT_TOKEN, it));
+    let run = load.run()?;
+    run.assert().code(1).stderr(predicate::str::contains(message));
+    assert!(!run.stderr().contains("0ken"), "{}", run.stderr());
+    server.finish()
+}
+
+#[test]
+fn every_kind_of_scenario_works_behind_a_login() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let settings = [
+        ("FAKE_SKY_BASIC_AUTH", "me:p@ss/w:%é"),
+        // Recorded for every request, as by an ingress that passes the user on.
+        ("FAKE_SKY_LOGIN_USER", "me"),
+        ("FAKE_SKY_INFRA", "aws"),
+        ("FAKE_SKY_LAUNCH_MS", "50"),
+        // A session's managed job lasts a second, in which its output is asked for.
+        ("FAKE_SKY_SLEEP_MS", "100"),
+    ];
+    let server = FakeServer::start(&settings)?;
+    let before = unauthorized(&server);
+    let script = site.path("workload.sh");
+    fs::write(&script, "fake-sky launch -y -c $BENCHMARK_UNIQUE_ID --infra aws 'echo hi'\n")?;
+    let (url, script) = (server.url(), script.display().to_string());
+    let scenarios = ["-r", "launch", "status", "session", "--api", "launch_and_logs", "session"];
+    let others = ["launch_cancel", "--cancel-after", "100ms", "--probe-every", "2"];
+    let more = ["--mix", "exec=1 status=1", "--hold", "logs,jobs_logs,stream", "--script", &script];
+    let args = ["--server", &url, "-c", "aws", "-n", "2"];
+    let load = site.load([&args[..], &scenarios, &others, &more].concat());
+    let run = load.env(env::SERVER_CREDENTIALS, "me:p@ss/w:%é").run()?;
+    let report = run.expect(&site, Verdict::Pass)?;
+    for scenario in &report.scenarios {
+        assert_eq!(scenario.state, ScenarioState::Succeeded, "{}", scenario.id);
+    }
+    assert_eq!(unauthorized(&server), before, "{}", server.log());
+    let log = report.resources.expect("resources were launched");
+    assert!(log.verified && log.left.is_empty(), "{log:?}");
+    server.finish()
 }

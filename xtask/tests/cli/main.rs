@@ -6,6 +6,7 @@
 
 mod ab;
 mod attribution;
+mod bisecting;
 mod cancelled_launches;
 mod comparing;
 mod console;

@@ -12,7 +12,7 @@ use skyload::limits::server_group::{self, Place, ServerGroup};
 use skyload::machine_size::MachineSize;
 use skyload::record::environment::Environment;
 use skyload::record::profile::ProfilerLevel;
-use skyload::record::{HeldTo, read};
+use skyload::record::{HeldTo, RunDir, read};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
@@ -101,6 +101,31 @@ fn a_load_that_exceeds_the_size_ends_with_a_named_kill() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Folders in which the server's group of a run may be.
+fn candidates(run: &RunDir) -> Vec<PathBuf> {
+    let places = Place::candidates(&format!("skyload-{}", run.id())).into_iter();
+    places.flat_map(|place| place.folders()).collect()
+}
+
+#[test]
+fn ctrl_c_ends_the_server_and_removes_its_group() -> anyhow::Result<()> {
+    if !grants_groups("interrupted") {
+        return Ok(());
+    }
+    let site = Site::new()?;
+    let run = load(&site, &["--size", "1x0.5"])?.fake("SERVICE_MS", 90_000).start()?;
+    run.scenario(ScenarioId::ApiStatus)?;
+    let folders = candidates(&run.run_dir()?);
+    assert!(!server_group::pids_in(&folders).is_empty(), "the server is in its group");
+    run.signal(Signal::SIGINT)?;
+    let report = run.finish()?.expect(&site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, "interrupted after ");
+    let size = report.server_size.as_ref().expect("it is on record");
+    assert!(size.group.figures().is_some(), "the counts up to the interruption are kept");
+    assert!(!folders.iter().any(|folder| folder.exists()), "{folders:?}");
+    Ok(())
+}
+
 #[test]
 fn the_group_of_a_killed_run_is_removed_by_the_next() -> anyhow::Result<()> {
     if !grants_groups("killed") {
@@ -119,9 +144,7 @@ fn the_group_of_a_killed_run_is_removed_by_the_next() -> anyhow::Result<()> {
         let left = site.processes();
         (!left.iter().any(|process| is_load(&process.command_line))).then_some(())
     })?;
-    let id = killed.run_dir()?.id();
-    let place = Place::candidates(&format!("skyload-{id}")).into_iter();
-    let folders: Vec<PathBuf> = place.flat_map(|place| place.folders()).collect();
+    let folders = candidates(killed.run_dir()?);
     assert!(folders.iter().any(|folder| folder.exists()), "{folders:?}");
     let next = site.load(["--api", "validate"]).run()?;
     next.expect(&site, Verdict::Pass)?;

@@ -3,7 +3,6 @@
 //! A stand-in for uv "builds" a copy of the source, and "installs" it with the stand-in for `sky`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use predicates::prelude::predicate;
@@ -11,48 +10,13 @@ use skyload::analysis::{Report, Verdict};
 use skyload::record::environment::{Environment, SkySource};
 
 use crate::repositories::{commit, git, repository, write};
-use crate::support::{Finished, Site, Xtask};
+use crate::support::{Finished, Site, Xtask, uv};
 
 /// Site with a stand-in for uv. Each build is a line in `builds`: the date of its dependencies.
 fn site() -> anyhow::Result<Site> {
     let site = Site::new()?;
-    let builds = site.path("builds");
-    let install = format!(
-        r#"
-set -e
-case "$*" in
---version) echo uv 0.13.9 ;;
-venv*)
-    shift 3
-    mkdir -p "$1/bin"
-    printf '#!/bin/sh\nPYTHONPATH=%s exec python3 "$@"\n' "$1/site" > "$1/bin/python"
-    chmod +x "$1/bin/python" ;;
-build*)
-    echo "$4" >> {builds}
-    shift 6
-    mkdir -p "$2" "$3/build/lib"
-    cp -r "$3/sky" "$2/sky"
-    : > "$2/skypilot.whl" ;;
-*--dry-run*)
-    echo 'hint: the requested version was published at 2026-10-01T00:00:00Z.'
-    exit 1 ;;
-pip*)
-    while [ "$1" != --python ]; do shift; done
-    environment=${{2%/bin/python}}
-    mkdir -p "$environment/site/click-8.1.dist-info"
-    printf 'Name: click\nVersion: 8.1\n' > "$environment/site/click-8.1.dist-info/METADATA"
-    cp -r "$environment/wheel/sky" "$environment/site/sky"
-    ln -s {sky} "$environment/bin/sky" ;;
-*) exit 9 ;;
-esac
-"#,
-        builds = builds.display(),
-        sky = fake_sky::executable().display(),
-    );
-    let uv = site.path("bin/uv");
-    fs::create_dir_all(site.path("bin"))?;
-    fs::write(&uv, format!("#!/bin/sh{install}"))?;
-    fs::set_permissions(&uv, fs::Permissions::from_mode(0o755))?;
+    let sky = fake_sky::executable();
+    uv::write(&site, &format!("ln -s {} \"$environment/bin/sky\"", sky.display()))?;
     Ok(site)
 }
 
@@ -62,9 +26,7 @@ fn load<'a>(site: &'a Site, sky: &str, args: &[&str]) -> anyhow::Result<Xtask<'a
     let config = config.to_string_lossy();
     let before = ["load", "--yes", "--api", "status", "-n", "1", "-c", "none", "--config"];
     let line = before.iter().copied().chain([&*config, "--sky", sky]).chain(args.iter().copied());
-    let path = skyload::env::text("PATH").unwrap_or_default();
-    let path = format!("{}:{path}", site.path("bin").display());
-    Ok(site.xtask(line).env("PATH", path))
+    Ok(uv::on_path(site, site.xtask(line)))
 }
 
 /// Report of a load whose stand-in reports the commit of a release, so that the run is

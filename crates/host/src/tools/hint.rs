@@ -46,6 +46,12 @@ pub fn is_network_failure(output: &str) -> bool {
     for_output(output).is_some_and(|hint| hint == NETWORK || hint == CERTIFICATE)
 }
 
+/// Whether a tool's output reports a failure that is this machine's, and not that of what the tool
+/// worked on.
+pub fn is_failure_of_machine(output: &str) -> bool {
+    for_output(output).is_some_and(|hint| [NETWORK, CERTIFICATE, DISK, VENV].contains(&hint))
+}
+
 /// Error with `hint` appended, unless the error already has a hint, which is more specific.
 pub fn with_hint(error: &anyhow::Error, hint: &str) -> anyhow::Error {
     let text = format!("{error:#}");

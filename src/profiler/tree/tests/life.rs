@@ -121,6 +121,20 @@ fn a_snapshot_has_sums_by_class_and_counts_unread_processes() {
 }
 
 #[test]
+fn a_snapshot_has_the_cpu_time_of_zombies() {
+    let mut h = harness();
+    h.machine.start(11, ROOT, "SkyPilot:executor:short:11", 160);
+    h.machine.start(12, ROOT, "SkyPilot:executor:short:12", 170);
+    h.sample();
+    // The fake machine's processes have a millisecond for each MiB.
+    let cpu = Some(Duration::from_millis(100 + 160 + 170));
+    assert_eq!(h.snapshot(Phase::Baseline).cpu, cpu);
+    h.machine.end_unreaped(12);
+    h.sample();
+    assert_eq!(h.snapshot(Phase::Load).cpu, cpu);
+}
+
+#[test]
 fn a_reset_is_no_growth() {
     let mut h = harness();
     h.machine.start(11, ROOT, SPAWN, 170);

@@ -74,5 +74,5 @@ function spansTable() {
   if (!table) return;
   const rows = DATA.scenarios.flatMap((row) =>
     row.segments.map((segment) => [row.name, segment.name, clock(segment.from, 1), clock(segment.to, 1)]));
-  fillTable(table, ["scenario", "start", "from", "to"], rows);
+  fillTable(table, ["scenario", table.dataset.spansTable, "from", "to"], rows);
 }

@@ -2,7 +2,7 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
-// Classes of processes are told apart by dashes too, not by colour alone.
+// Lines are told apart by dashes too, not by colour alone.
 const DASHES = {
   "all": [],
   "server": [],
@@ -17,6 +17,8 @@ const DASHES = {
   "helper": [2, 6],
   "other": [5, 2, 2, 2],
   "machine": [],
+  "base": [],
+  "candidate": [8, 3],
 };
 
 function color(name) {

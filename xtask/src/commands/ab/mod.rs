@@ -17,8 +17,10 @@ use crate::commands::compare;
 use crate::commands::load::Coordinator;
 use crate::flags;
 use crate::github;
+pub(crate) use order::{Asked, Limits, Naming, New, Resumed, limits};
 use order::{Order, Work};
-use pairs::Ab;
+pub(crate) use pairs::{Ab, FailedRun, run as run_pairs};
+pub(crate) use versions::{Versions, of_resumed};
 
 pub(crate) fn run(flags: flags::Ab) -> Result<u8> {
     let workspace = Workspace::locate()?;
@@ -33,7 +35,7 @@ pub(crate) fn run(flags: flags::Ab) -> Result<u8> {
     // Before standard output, whose reader may close the pipe at any time.
     github::summarize(&compared.directory.markdown());
     compare::show(&compared.comparison, &compared.directory, output)?;
-    Ok(compared.exit_code())
+    Ok(compared.comparison.verdict.exit_code())
 }
 
 /// Makes the runs and compares them.
@@ -47,9 +49,16 @@ fn make_runs(
     coordinator.clean_up_after_dead_runs()?;
     let Order { work, limits, config } = order;
     let (versions, directory, record) = match work {
-        Work::New(new) => versions::of_new(*new, limits, coordinator)?,
+        Work::New(new) => {
+            let (parent, runs) = (coordinator.workspace.comparisons(), new.runs.clone());
+            let versions = Versions::of_new(*new, coordinator)?;
+            let (directory, record) = versions.begin(&parent, runs, limits, Vec::new())?;
+            (versions, directory, record)
+        }
         Work::Resumed(resumed) => versions::of_resumed(*resumed, limits, coordinator)?,
     };
-    let ab = Ab { directory, record, config };
+    let name = directory.path().file_name().unwrap_or_default().to_string_lossy();
+    let resume = format!("cargo xtask ab --continue {name}");
+    let ab = Ab { directory, record, config, resume };
     pairs::run(&versions, ab, files, coordinator)
 }

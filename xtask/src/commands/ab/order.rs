@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use host::progress::Progress;
 use host::workspace::Workspace;
-use skyload::comparison::{AbRecord, Role};
+use skyload::comparison::AbRecord;
 use skyload::config::Config;
 use skyload::plan::{LoadPlan, ServerTarget, SkySelection, UsageErrors};
 use skyload::record::request::LoadRequest;
@@ -37,30 +37,39 @@ pub(super) enum Work {
 }
 
 /// New comparison.
-pub(super) struct New {
-    pub(super) base: Inputs,
-    pub(super) candidate: Inputs,
-    pub(super) plans: [LoadPlan; 2],
-    pub(super) own_dependencies: bool,
+pub(crate) struct New {
+    pub(crate) base: Inputs,
+    pub(crate) candidate: Inputs,
+    pub(crate) plans: [LoadPlan; 2],
+    pub(crate) own_dependencies: bool,
     /// Directory of the runs.
-    pub(super) runs: PathBuf,
+    pub(crate) runs: PathBuf,
 }
 
 /// Comparison that was interrupted.
-pub(super) struct Resumed {
-    pub(super) directory: ComparisonDir,
-    pub(super) record: AbRecord,
+pub(crate) struct Resumed {
+    pub(crate) directory: ComparisonDir,
+    pub(crate) record: AbRecord,
     /// `--yes`, which is not recorded.
-    pub(super) yes: bool,
+    pub(crate) yes: bool,
 }
 
-/// Limits on the number of runs.
+/// Limits of a comparison: how many runs it makes, and what it compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Most pairs.
-    pub(super) pairs: u32,
+    pub(crate) pairs: u32,
     /// Time after which no further pair begins; `None` without a limit.
-    pub(super) max_time: Option<Duration>,
+    pub(crate) max_time: Option<Duration>,
+    /// Whether runs are compared although their conditions differ.
+    pub(crate) allows_differences: bool,
+}
+
+impl Limits {
+    fn of(record: &AbRecord) -> Self {
+        let AbRecord { pairs, max_time, allows_differences, .. } = *record;
+        Self { pairs, max_time, allows_differences }
+    }
 }
 
 impl Order {
@@ -73,52 +82,28 @@ impl Order {
     }
 
     fn new(flags: flags::Ab, workspace: &Workspace) -> Result<Self> {
-        let mut mistakes = usage_errors(&flags.request);
-        let (limits, of_limits) = limits(&flags, None);
-        mistakes.extend(of_limits);
+        let (limits, mistake) =
+            limits(flags.pairs, flags.max_time.as_deref(), flags.allow_differences, None);
+        let mut mistakes = Vec::from_iter(mistake);
         let flags::Ab { base, candidate, request, results, own_dependencies, .. } = flags;
         let typed = match (base, candidate) {
-            (Some(base), Some(candidate)) => [base, candidate],
-            (Some(checkout), None) => match alone(&checkout) {
-                Ok(typed) => typed,
-                Err(error) => {
-                    mistakes.push(error);
-                    return Err(UsageErrors(mistakes).into());
-                }
-            },
+            (Some(base), Some(candidate)) => Ok([base, candidate]),
+            (Some(checkout), None) => alone(&checkout),
             // Without `--continue`, clap insists on the first.
-            (None, _) => return Err(UsageErrors(vec!["BASE: expected a SkyPilot".into()]).into()),
+            (None, _) => Err("BASE: expected a SkyPilot".to_owned()),
         };
-        let mut plans = Vec::new();
-        let mut inputs = Vec::new();
-        for (role, sky) in Role::ALL.into_iter().zip(typed) {
-            let request = LoadRequest { sky: Some(sky), ..request.clone() };
-            let read = Inputs::read(request, workspace)?;
-            match read.check() {
-                Ok(plan) => plans.push(plan),
-                Err(UsageErrors(errors)) => {
-                    mistakes.extend(errors.iter().map(|it| named(it, role)))
-                }
+        let typed = match typed {
+            Ok(typed) => typed,
+            Err(mistake) => {
+                mistakes.extend(AB.usage_errors(&request));
+                mistakes.push(mistake);
+                return Err(UsageErrors(mistakes).into());
             }
-            inputs.push(read);
-        }
-        if let Some(plan) = plans.first() {
-            mistakes.extend(of_server(plan));
-        }
-        // Mistakes in other flags are found for both.
-        let mut seen = BTreeSet::new();
-        mistakes.retain(|mistake| seen.insert(mistake.clone()));
-        let (Ok(plans), Ok([base, candidate])) =
-            (<[LoadPlan; 2]>::try_from(plans), <[Inputs; 2]>::try_from(inputs))
-        else {
-            return Err(UsageErrors(mistakes).into());
         };
-        if !mistakes.is_empty() {
-            return Err(UsageErrors(mistakes).into());
-        }
         let runs = runs_dir(results.out.as_deref(), workspace)?;
-        let config = config::read(base.request.config.as_deref(), workspace)?;
-        let new = New { base, candidate, plans, own_dependencies, runs };
+        let asked = Asked { request, own_dependencies, runs };
+        let new = New::read(&AB, asked, typed, workspace, mistakes)?;
+        let config = config::read(new.base.request.config.as_deref(), workspace)?;
         Ok(Self { work: Work::New(Box::new(new)), limits, config })
     }
 
@@ -129,16 +114,18 @@ impl Order {
         let is_new = flags.base.is_some() || flags.own_dependencies || flags.results.out.is_some();
         if is_new || !has_no_flags {
             mistakes.push(
-                "--continue: expected only --pairs, --max-time, --yes and the form of the output, \
-                 since versions, plan and directory are those of the comparison"
+                "--continue: expected only --pairs, --max-time, --allow-differences, --yes and the \
+                 form of the output, since versions, plan and directory are those of the comparison"
                     .to_owned(),
             );
         }
         let directory = find(name, workspace).map_err(|mistake| mistakes.push(mistake)).ok();
         let record = directory.as_ref().map(|it| read::<AbRecord>(&it.ab())).transpose();
         let record = record.context("reading the comparison")?;
-        let (limits, of_limits) = limits(&flags, record.as_ref());
-        mistakes.extend(of_limits);
+        let begun = record.as_ref().map(Limits::of);
+        let (limits, mistake) =
+            limits(flags.pairs, flags.max_time.as_deref(), flags.allow_differences, begun);
+        mistakes.extend(mistake);
         let (Some(directory), Some(record), true) = (directory, record, mistakes.is_empty()) else {
             return Err(UsageErrors(mistakes).into());
         };
@@ -157,43 +144,119 @@ impl Order {
     }
 }
 
-/// Usage errors of load's flags that a comparison cannot have.
-fn usage_errors(request: &LoadRequest) -> Vec<String> {
-    let checks = [
-        (request.sky.is_some(), "--sky: `ab` takes its versions as BASE and CANDIDATE"),
-        (request.keep_server, "--keep-server: a kept server would run beside the next one"),
-    ];
-    checks.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, text)| text.to_owned()).collect()
+impl New {
+    /// New comparison of two typed versions, or all usage errors, after `mistakes`.
+    pub(crate) fn read(
+        naming: &Naming,
+        asked: Asked,
+        typed: [String; 2],
+        workspace: &Workspace,
+        mut mistakes: Vec<String>,
+    ) -> Result<Self> {
+        let Asked { request, own_dependencies, runs } = asked;
+        mistakes.extend(naming.usage_errors(&request));
+        let mut plans = Vec::new();
+        let mut inputs = Vec::new();
+        for (name, sky) in naming.versions.into_iter().zip(typed) {
+            let request = LoadRequest { sky: Some(sky), ..request.clone() };
+            let read = Inputs::read(request, workspace)?;
+            match read.check() {
+                Ok(plan) => plans.push(plan),
+                Err(UsageErrors(errors)) => {
+                    mistakes.extend(errors.iter().map(|it| named(it, name)))
+                }
+            }
+            inputs.push(read);
+        }
+        if let Some(plan) = plans.first() {
+            mistakes.extend(naming.error_of_server(plan));
+        }
+        // Mistakes in other flags are found for both.
+        let mut seen = BTreeSet::new();
+        mistakes.retain(|mistake| seen.insert(mistake.clone()));
+        let (Ok(plans), Ok([base, candidate]), true) = (
+            <[LoadPlan; 2]>::try_from(plans),
+            <[Inputs; 2]>::try_from(inputs),
+            mistakes.is_empty(),
+        ) else {
+            return Err(UsageErrors(mistakes).into());
+        };
+        Ok(Self { base, candidate, plans, own_dependencies, runs })
+    }
 }
 
-/// Usage error of a plan whose server is not one of skyload's own.
-fn of_server(plan: &LoadPlan) -> Option<String> {
-    let is_own = matches!(plan.server, ServerTarget::Isolated { .. });
-    (!is_own).then(|| {
-        "--server: expected isolated, since `ab` starts a server of each version".to_owned()
-    })
+/// Flags of a new comparison, beside its versions.
+pub(crate) struct Asked {
+    pub(crate) request: LoadRequest,
+    pub(crate) own_dependencies: bool,
+    /// Directory of the runs.
+    pub(crate) runs: PathBuf,
+}
+
+/// Command that compares versions, with the names of its arguments, for usage errors.
+pub(crate) struct Naming {
+    /// Name of the command.
+    pub(crate) command: &'static str,
+    /// Names of base and candidate.
+    pub(crate) versions: [&'static str; 2],
+}
+
+const AB: Naming = Naming { command: "ab", versions: ["BASE", "CANDIDATE"] };
+
+impl Naming {
+    /// Usage errors of load's flags that a comparison cannot have.
+    fn usage_errors(&self, request: &LoadRequest) -> Vec<String> {
+        let Self { command, versions: [base, candidate] } = self;
+        let mut mistakes = Vec::new();
+        if request.sky.is_some() {
+            mistakes
+                .push(format!("--sky: `{command}` takes its versions as {base} and {candidate}"));
+        }
+        if request.keep_server {
+            let reason = "--keep-server: a kept server would run beside the next one";
+            mistakes.push(reason.to_owned());
+        }
+        mistakes
+    }
+
+    /// Usage error of a plan whose server is not one of skyload's own.
+    fn error_of_server(&self, plan: &LoadPlan) -> Option<String> {
+        let command = self.command;
+        let is_own = matches!(plan.server, ServerTarget::Isolated { .. });
+        (!is_own).then(|| {
+            format!(
+                "--server: expected isolated, since `{command}` starts a server of each version"
+            )
+        })
+    }
 }
 
 /// Usage error with the argument in place of the flag of `load`.
-fn named(mistake: &str, role: Role) -> String {
+fn named(mistake: &str, argument: &str) -> String {
     match mistake.strip_prefix("--sky: ") {
-        Some(rest) => format!("{}: {rest}", role.name().to_uppercase()),
+        Some(rest) => format!("{argument}: {rest}"),
         None => mistake.to_owned(),
     }
 }
 
-/// Limits of flags, or of the comparison that is continued; with usage errors.
-fn limits(flags: &flags::Ab, record: Option<&AbRecord>) -> (Limits, Option<String>) {
-    let pairs = flags.pairs.or(record.map(|record| record.pairs)).unwrap_or(PAIRS);
-    let of_record = record.and_then(|record| record.max_time);
-    let (max_time, mistake) = match flags.max_time.as_deref().map(str::trim) {
-        None => (of_record, None),
+/// Limits of flags, or those of the comparison that is continued; with a usage error.
+pub(crate) fn limits(
+    pairs: Option<u32>,
+    max_time: Option<&str>,
+    allow_differences: bool,
+    begun: Option<Limits>,
+) -> (Limits, Option<String>) {
+    let pairs = pairs.or(begun.map(|begun| begun.pairs)).unwrap_or(PAIRS);
+    let (max_time, mistake) = match max_time.map(str::trim) {
+        None => (begun.and_then(|begun| begun.max_time), None),
         Some(text) => match humantime::parse_duration(text) {
             Ok(time) if !time.is_zero() => (Some(time), None),
             _ => (None, Some(format!("--max-time: expected a time such as 2h, got `{text}`"))),
         },
     };
-    (Limits { pairs, max_time }, mistake)
+    let allows_differences =
+        allow_differences || begun.is_some_and(|begun| begun.allows_differences);
+    (Limits { pairs, max_time, allows_differences }, mistake)
 }
 
 /// Base and candidate of a checkout alone, or a usage error.

@@ -1,61 +1,54 @@
 //! Runs of an `ab`, pair by pair, with a look at the comparison after each.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use host::signals::Interrupted;
-use skyload::analysis::Verdict;
 use skyload::comparison::{
-    AbRecord, Comparison, ComparisonVerdict, LEAST_RUNS, Looks, Next, Place, PlacedRun, Role,
-    Settings, complete_pairs, next, unusable,
+    AbRecord, Comparison, EarlyEnd, LEAST_RUNS, Looks, Next, Place, PlacedRun, Role, Settings,
+    complete_pairs, left_out, next, unusable, warm_ups,
 };
 use skyload::config::Config;
+use skyload::ids::RunId;
+use skyload::plan::UsageErrors;
 use skyload::record::{ComparisonDir, write_json};
 use skyload::units::counted;
 
 use super::versions::Versions;
-use crate::commands::compare::Sides;
+use crate::commands::compare::{self, Sides};
 use crate::commands::load::{Coordinator, RunSet, run_once};
+use crate::commands::report;
 use crate::flags;
 
 /// Comparison in progress.
-pub(super) struct Ab {
-    pub(super) directory: ComparisonDir,
-    pub(super) record: AbRecord,
-    pub(super) config: Config,
+pub(crate) struct Ab {
+    pub(crate) directory: ComparisonDir,
+    pub(crate) record: AbRecord,
+    pub(crate) config: Config,
+    /// Command that continues after an interruption.
+    pub(crate) resume: String,
 }
 
 /// Comparison that has ended.
-pub(super) struct Compared {
-    pub(super) comparison: Comparison,
-    pub(super) directory: ComparisonDir,
-    /// State of a place whose runs were all unusable; `None` if there is no such place.
-    stuck: Option<Stuck>,
+pub(crate) struct Compared {
+    pub(crate) comparison: Comparison,
+    pub(crate) directory: ComparisonDir,
 }
 
-/// Place whose runs were all unusable.
-#[derive(Clone, Copy)]
-enum Stuck {
-    /// Inconclusive runs.
-    Unusable,
-    /// Runs of the candidate in which scenarios failed, too.
-    CandidateFails,
-}
+/// Role of a version whose run ended without a result, as the context of the error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailedRun(pub(crate) Role);
 
-impl Compared {
-    /// Exit code of the verdict. With a place that has no usable run, a verdict of no difference is
-    /// undecided, or scenario failed if the candidate failed there each time.
-    pub(super) fn exit_code(&self) -> u8 {
-        match (self.stuck, self.comparison.verdict.exit_code()) {
-            (Some(Stuck::CandidateFails), 0 | 12) => ComparisonVerdict::ScenarioFailed.exit_code(),
-            (Some(Stuck::Unusable), 0) => ComparisonVerdict::Undecided.exit_code(),
-            (_, code) => code,
-        }
+impl fmt::Display for FailedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "running the {}", self.0.name())
     }
 }
 
 /// Makes the runs that are missing, and compares all.
-pub(super) fn run(
+pub(crate) fn run(
     versions: &Versions<'_>,
     mut ab: Ab,
     files: flags::Files,
@@ -65,27 +58,21 @@ pub(super) fn run(
     // Of the first pair, and of the present one; `None` during the warm-up.
     let (mut began, mut pair_began) = (None, None);
     let mut longest_pair = Duration::ZERO;
-    let mut stuck = None;
-    loop {
+    let early_end = loop {
         match next(&ab.record.done, ab.record.pairs) {
-            Next::Complete => break,
-            Next::Stuck(place) => {
-                coordinator.progress.note(ab.why_stuck(place));
-                stuck = Some(ab.stuck_at(place));
-                break;
-            }
+            Next::Complete => break None,
+            Next::Stuck(_) => break EarlyEnd::without_usable_run(&ab.record),
             Next::Run(place) => {
                 if ab.begins_pair(place) {
                     if ab.is_decided(coordinator)? {
-                        break;
+                        break None;
                     }
                     let now = Instant::now();
                     pair_began = Some(now);
                     let began = *began.get_or_insert(now);
                     let expected = began.elapsed().saturating_add(longest_pair);
                     if ab.record.max_time.is_some_and(|most| expected > most) {
-                        coordinator.progress.note("No further pair fits into --max-time");
-                        break;
+                        break Some(EarlyEnd::MaxTime);
                     }
                 }
                 ab.run_at(place, versions, files, coordinator)?;
@@ -93,9 +80,13 @@ pub(super) fn run(
                 longest_pair = longest_pair.max(of_pair.unwrap_or_default());
             }
         }
+    };
+    if let Some(end) = &early_end {
+        coordinator.progress.note(format!("The comparison ends: {end}"));
     }
-    let comparison = ab.compare(coordinator)?;
-    Ok(Compared { comparison, directory: ab.directory, stuck })
+    let (sides, comparison) = ab.compare(early_end, coordinator)?;
+    sides.write(&comparison, &ab.directory)?;
+    Ok(Compared { comparison, directory: ab.directory })
 }
 
 impl Ab {
@@ -138,7 +129,7 @@ impl Ab {
         if coordinator.signals.interrupted() {
             return Err(anyhow::Error::from(Interrupted).context(self.interrupted()));
         }
-        let single = single?;
+        let single = single.context(FailedRun(place.role))?;
         single.gate?;
         let (report, unusable) = (&single.report, unusable(&single.report));
         progress.note(match &unusable {
@@ -160,46 +151,33 @@ impl Ab {
         }
     }
 
-    fn stuck_at(&self, place: Place) -> Stuck {
-        let mut attempts = self.record.done.iter().filter(|run| run.place == place);
-        let always_fails = attempts.all(|run| run.verdict == Verdict::ScenarioFailed);
-        match place.role == Role::Candidate && always_fails {
-            true => Stuck::CandidateFails,
-            false => Stuck::Unusable,
-        }
-    }
-
-    /// Message of a comparison without a usable run at a place.
-    fn why_stuck(&self, place: Place) -> String {
-        let attempts = self.record.done.iter().filter(|run| run.place == place);
-        let last = attempts.clone().next_back().and_then(|run| run.unusable.as_deref());
-        format!(
-            "The comparison ends: no usable run of the {} in {} attempts; the last one: {}",
-            place.role.name(),
-            attempts.count(),
-            last.unwrap_or("no reason")
-        )
-    }
-
     /// Message of a comparison that was interrupted.
     fn interrupted(&self) -> String {
         let [pairs, _] = complete_pairs(&self.record.done).map(|runs| runs.len());
-        let name = self.directory.path().file_name().unwrap_or_default().to_string_lossy();
         format!(
-            "interrupted after {}; no run that had ended is lost\n  hint: `cargo xtask ab \
-             --continue {name}`",
-            counted(pairs, "pair")
+            "interrupted after {}; no run that had ended is lost\n  hint: `{}`",
+            counted(pairs, "pair"),
+            self.resume
         )
     }
 
     /// Whether no further pair is needed: with enough pairs, every deciding metric is decided.
+    /// Fails if conditions differ between the runs so far.
     fn is_decided(&self, coordinator: Coordinator<'_>) -> Result<bool> {
         let [pairs, _] = complete_pairs(&self.record.done).map(|runs| runs.len());
+        if pairs == 0 {
+            // A difference shows in the warm-ups already, before any pair is made in vain.
+            let warm_ups = self.paths(warm_ups(&self.record.done));
+            let sides = Sides::read(coordinator.workspace, [&warm_ups[0], &warm_ups[1]])?;
+            self.ensure_comparable(&sides.compare(&self.settings()))?;
+            return Ok(false);
+        }
+        let (sides, comparison) = self.compare(None, coordinator)?;
         if pairs < LEAST_RUNS {
             return Ok(false);
         }
-        let comparison = self.compare(coordinator)?;
-        let is_decided = !comparison.is_undecided();
+        sides.write(&comparison, &self.directory)?;
+        let is_decided = !comparison.is_open();
         coordinator.progress.note(format!(
             "After {pairs} pairs: {}{}",
             comparison.reason(),
@@ -208,16 +186,40 @@ impl Ab {
         Ok(is_decided)
     }
 
-    /// Compares the complete pairs so far, and writes the comparison.
-    fn compare(&self, coordinator: Coordinator<'_>) -> Result<Comparison> {
-        let paths = complete_pairs(&self.record.done).map(|runs| {
-            Vec::from_iter(runs.into_iter().map(|run| self.record.runs.join(run.as_str())))
-        });
+    /// Compares the complete pairs so far.
+    fn compare(
+        &self,
+        early_end: Option<EarlyEnd>,
+        coordinator: Coordinator<'_>,
+    ) -> Result<(Sides, Comparison)> {
+        let workspace = coordinator.workspace;
+        let paths = self.paths(complete_pairs(&self.record.done));
+        let sides = Sides::read(workspace, [&paths[0], &paths[1]])?;
+        let left_out = left_out(&self.record.done)
+            .map(|runs| Vec::from_iter(runs.into_iter().map(|(run, _)| run)));
+        let left_out = self.paths(left_out).concat();
+        let left_out = report::of_runs(workspace, &left_out, |report, _| report)?;
+        let comparison = sides.compare(&self.settings()).of_ab(&self.record, &left_out, early_end);
+        self.ensure_comparable(&comparison)?;
+        Ok((sides, comparison))
+    }
+
+    /// Fails if conditions differ that are not SkyPilot's, unless that is allowed.
+    fn ensure_comparable(&self, comparison: &Comparison) -> Result<(), UsageErrors> {
+        let hint = format!(
+            "the runs are kept: `{} --allow-differences` compares them anyway",
+            self.resume
+        );
+        compare::ensure_comparable(comparison, self.record.allows_differences, &hint)
+    }
+
+    fn settings(&self) -> Settings {
         let looks = Looks::AfterEachPair { most: self.record.pairs as usize };
-        let settings = Settings::of(&self.config.compare, looks);
-        let sides = Sides::read(coordinator.workspace, [&paths[0], &paths[1]])?;
-        let comparison = sides.compare(&settings);
-        sides.write(&comparison, &self.directory)?;
-        Ok(comparison)
+        Settings::of(&self.config.compare, looks)
+    }
+
+    /// Directories of runs of both sides.
+    fn paths(&self, runs: [Vec<&RunId>; 2]) -> [Vec<PathBuf>; 2] {
+        runs.map(|runs| runs.into_iter().map(|run| self.record.runs.join(run.as_str())).collect())
     }
 }

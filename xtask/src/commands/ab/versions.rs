@@ -1,10 +1,11 @@
 //! Both SkyPilots of an `ab`: installed alike, with one plan for the runs of both.
 
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use host::environment::server_env;
-use skyload::comparison::{AbRecord, Role, VersionUnderTest};
+use skyload::comparison::{AbRecord, PlacedRun, Role, VersionUnderTest};
 use skyload::credentials::Credentials;
 use skyload::ids::RunId;
 use skyload::plan::{Dependencies, LoadPlan, ResolutionDate, SkySelection, UsageErrors};
@@ -19,62 +20,83 @@ use crate::nextest::Tests;
 use crate::sky::SkyInstallation;
 
 /// Both versions, ready to run.
-pub(super) struct Versions<'a> {
+pub(crate) struct Versions<'a> {
     base: Prepared<'a>,
     candidate: Prepared<'a>,
     pub(super) tests: Tests,
 }
 
 impl<'a> Versions<'a> {
-    pub(super) fn of(&self, role: Role) -> &Prepared<'a> {
+    pub(crate) fn of(&self, role: Role) -> &Prepared<'a> {
         match role {
             Role::Base => &self.base,
             Role::Candidate => &self.candidate,
         }
     }
-}
 
-/// Prepares a new comparison, and creates its directory.
-pub(super) fn of_new(
-    new: New,
-    limits: Limits,
-    coordinator: Coordinator<'_>,
-) -> Result<(Versions<'_>, ComparisonDir, AbRecord)> {
-    let New { base, candidate, plans: [plan, of_candidate], own_dependencies, runs } = new;
-    let credentials = Credentials::for_server(&plan.server)?;
-    let tests = coordinator.build_tests(&credentials, &plan)?;
-    let mut base = Prepared::new(coordinator, base, &plan, credentials.clone())?;
-    let with_sky = |plan: &LoadPlan| LoadPlan { sky: of_candidate.sky.clone(), ..plan.clone() };
-    let plan_of_candidate = with_sky(&base.plan);
-    let mut candidate =
-        Prepared::of_plan(coordinator, candidate.request, plan_of_candidate, credentials)?;
-    if !own_dependencies {
-        align_dependencies(&mut base, &mut candidate)?;
+    /// Installs another version in the place of the candidate, with the plan of the base and
+    /// packages of the same date.
+    pub(crate) fn replace_candidate(&mut self, sky: &SkySelection) -> Result<()> {
+        let base = &self.base;
+        let plan = LoadPlan { sky: sky.clone(), ..base.plan.clone() };
+        let request = LoadRequest { sky: Some(sky.to_string()), ..base.request.clone() };
+        let (coordinator, credentials) = (base.coordinator, base.credentials.clone());
+        let candidate = Prepared::of_plan(coordinator, request, plan, credentials)?;
+        ensure_same_abilities(&candidate)?;
+        self.candidate = candidate;
+        Ok(())
     }
-    ensure_same_abilities(&candidate)?;
 
-    let directory = coordinator.workspace.comparisons().join(RunId::generate().as_str());
-    let directory = ComparisonDir::create(&directory)?;
-    let record = AbRecord {
-        version: Version,
-        base: under_test(&base),
-        candidate: under_test(&candidate),
-        pairs: limits.pairs,
-        max_time: limits.max_time,
-        runs,
-        request: RequestFile::of(base.request.clone()),
-        plan: base.plan.clone(),
-        done: Vec::new(),
-    };
-    write_json(&directory.ab(), &record)?;
-    // From the beginning, so that `--continue` finds a comparison without a complete pair.
-    let is_latest = directory.link_latest()?;
-    runs::warn_if_not_latest(is_latest, directory.path(), coordinator.progress);
-    Ok((Versions { base, candidate, tests }, directory, record))
+    /// Prepares both versions of a new comparison.
+    pub(crate) fn of_new(new: New, coordinator: Coordinator<'a>) -> Result<Self> {
+        let New { base, candidate, plans: [plan, of_candidate], own_dependencies, .. } = new;
+        let credentials = Credentials::for_server(&plan.server)?;
+        let tests = coordinator.build_tests(&credentials, &plan)?;
+        let mut base = Prepared::new(coordinator, base, &plan, credentials.clone())?;
+        let with_sky = |plan: &LoadPlan| LoadPlan { sky: of_candidate.sky.clone(), ..plan.clone() };
+        let plan_of_candidate = with_sky(&base.plan);
+        let mut candidate =
+            Prepared::of_plan(coordinator, candidate.request, plan_of_candidate, credentials)?;
+        if !own_dependencies {
+            align_dependencies(&mut base, &mut candidate)?;
+        }
+        ensure_same_abilities(&candidate)?;
+        Ok(Self { base, candidate, tests })
+    }
+
+    /// Creates the directory of a comparison in `parent`, with the record of the runs to make. A
+    /// warm-up that an earlier comparison has `done` is not repeated.
+    pub(crate) fn begin(
+        &self,
+        parent: &Path,
+        runs: PathBuf,
+        limits: Limits,
+        done: Vec<PlacedRun>,
+    ) -> Result<(ComparisonDir, AbRecord)> {
+        let directory = ComparisonDir::create(&parent.join(RunId::generate().as_str()))?;
+        let record = AbRecord {
+            version: Version,
+            base: under_test(&self.base),
+            candidate: under_test(&self.candidate),
+            pairs: limits.pairs,
+            max_time: limits.max_time,
+            allows_differences: limits.allows_differences,
+            runs,
+            request: RequestFile::of(self.base.request.clone()),
+            plan: self.base.plan.clone(),
+            done,
+        };
+        write_json(&directory.ab(), &record)?;
+        // From the beginning, so that `--continue` finds a comparison without a complete pair.
+        let is_latest = directory.link_latest()?;
+        let progress = self.base.coordinator.progress;
+        runs::warn_if_not_latest(is_latest, directory.path(), progress);
+        Ok((directory, record))
+    }
 }
 
 /// Prepares a comparison that is continued, with the plan and the versions that it began with.
-pub(super) fn of_resumed(
+pub(crate) fn of_resumed(
     resumed: Resumed,
     limits: Limits,
     coordinator: Coordinator<'_>,
@@ -103,7 +125,8 @@ pub(super) fn of_resumed(
     };
     let (base, candidate) = (prepare(Role::Base)?, prepare(Role::Candidate)?);
     let versions = Versions { base, candidate, tests };
-    let record = AbRecord { pairs: limits.pairs, max_time: limits.max_time, ..record };
+    let Limits { pairs, max_time, allows_differences } = limits;
+    let record = AbRecord { pairs, max_time, allows_differences, ..record };
     Ok((versions, directory, record))
 }
 

@@ -1,10 +1,10 @@
-//! Watch of the processes that the kernel kills at the server's stated size.
+//! Watch of the processes of a server of a stated size that the kernel kills for lack of memory.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use skyload::clock::Timestamp;
-use skyload::limits::ServerGroup;
+use skyload::limits::{OomKills, OomReadings, ServerGroup};
 use skyload::record::events::Event;
 
 use super::events::Events;
@@ -15,6 +15,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Watch of the kills in a server's control group. Logs each rise of their number.
 pub(super) struct KillWatch<'a> {
     group: Option<&'a ServerGroup>,
+    readings: OomReadings,
+    /// Number of kills so far, at the size and below it.
     seen: u64,
     /// Time of the last reading.
     read: Timestamp,
@@ -24,7 +26,7 @@ pub(super) struct KillWatch<'a> {
 impl<'a> KillWatch<'a> {
     /// Watch of a server that was started after `began`; without a group, of nothing.
     pub(super) fn new(group: Option<&'a ServerGroup>, began: Timestamp) -> Self {
-        Self { group, seen: 0, read: began, next: Instant::now() }
+        Self { group, readings: OomReadings::default(), seen: 0, read: began, next: Instant::now() }
     }
 
     /// Reads the count, if the last reading is older than the interval.
@@ -45,14 +47,14 @@ impl<'a> KillWatch<'a> {
     }
 
     fn read(&mut self, events: &mut Events) -> Result<()> {
-        let Some(kills) = self.group.and_then(ServerGroup::oom_kills) else { return Ok(()) };
+        let Some(counts) = self.group.and_then(ServerGroup::oom_counts) else { return Ok(()) };
         // Before the event, whose time is after the kills that it counts.
         let since = std::mem::replace(&mut self.read, events.now());
-        let processes = kills.saturating_sub(self.seen);
-        if processes > 0 {
-            self.seen = kills;
-            events.note(Event::KilledAtSize { processes, since })?;
-        }
-        Ok(())
+        let Some(kills) = self.readings.add(counts) else { return Ok(()) };
+        self.seen = counts.kills;
+        events.note(match kills {
+            OomKills::AtSize(processes) => Event::KilledAtSize { processes, since },
+            OomKills::BelowSize(processes) => Event::KilledBelowSize { processes },
+        })
     }
 }

@@ -116,13 +116,13 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
         true => remote::fetch_profile(context, stopped, &mut events),
         false => profiler.map_or(Ok(()), ProfilerProcess::finish),
     };
-    let at_size = kills.finish(&mut events)?;
+    let counted = kills.finish(&mut events)?;
     if let Some(stated) = server.stated_size() {
         // Before the stop, which removes the group.
         stated.write(run, group.map(ServerGroup::figures))?;
     }
     served::record(context, stopped);
-    if let Some(processes) = new_oom_kills(&groups, kills_before, at_size) {
+    if let Some(processes) = new_oom_kills(&groups, kills_before, counted) {
         events.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
     }
     // A Ctrl-C so far has ended the load. Another one from here on shortens the stop.
@@ -177,10 +177,10 @@ fn finish_scraper(
 }
 
 /// Number of processes in the run's control group that the kernel killed for lack of memory since
-/// there were `before`, without those at the server's size; `None` if there are none, or if the
-/// kernel does not count them.
-fn new_oom_kills(groups: &MemoryGroups, before: Option<u64>, at_size: u64) -> Option<u64> {
-    let processes = groups.oom_kills()?.checked_sub(before?)?.checked_sub(at_size)?;
+/// there were `before`, without those in the server's control group, which have events of their
+/// own; `None` if there are none, or if the kernel does not count them.
+fn new_oom_kills(groups: &MemoryGroups, before: Option<u64>, counted: u64) -> Option<u64> {
+    let processes = groups.oom_kills()?.checked_sub(before?)?.checked_sub(counted)?;
     Some(processes).filter(|processes| *processes > 0)
 }
 

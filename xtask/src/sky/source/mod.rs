@@ -3,7 +3,7 @@
 //! * [`checkout`]: which commit a folder is at, and which files differ from it.
 //! * [`repository`]: a commit by its branch, tag, hash or pull request, fetched if it is remote.
 //! * [`files`]: hashes and copies of files.
-//! * [`merge_base`]: the commit that a checkout is compared with.
+//! * [`merge_base`]: the commit that a checkout is compared with; [`history`]: commits between two.
 //! * [`unused`] removes environments and repositories that have not been used for a month.
 //!
 //! A build writes beside the source, so it runs in a copy. Its environment is named by the commit
@@ -11,6 +11,7 @@
 
 mod checkout;
 mod files;
+pub(super) mod history;
 mod merge_base;
 mod repository;
 mod unused;

@@ -5,6 +5,7 @@ mod running;
 mod secrets;
 mod site;
 mod tls;
+pub(crate) mod uv;
 
 pub(crate) use finished::{Finished, Schema, assert_finding, scenario};
 pub(crate) use running::{Running, signal};

@@ -57,10 +57,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn health() -> Response {
+async fn health(State(app): State<Arc<App>>) -> Response {
+    let commit = app.settings.commit.as_deref().unwrap_or(COMMIT);
     let body = json!({
         "status": "healthy", "api_version": API_VERSION.to_string(), "version": VERSION,
-        "version_on_disk": VERSION, "commit": COMMIT, "basic_auth_enabled": false, "user": null,
+        "version_on_disk": VERSION, "commit": commit, "basic_auth_enabled": false, "user": null,
         "service_account_token_enabled": false, "ingress_basic_auth_enabled": false,
         "latest_version": null, "external_proxy_auth_enabled": true, "telemetry_enabled": false,
         "restrict_config_to_admins": true,

@@ -1,0 +1,125 @@
+//! Steps of a bisection: comparison of one version with the good one.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::search::Answer;
+use crate::comparison::decision::MetricVerdict;
+use crate::comparison::metrics::MetricComparison;
+use crate::comparison::{Comparison, EarlyEnd, ErrorComparison};
+use crate::ids::RunId;
+use crate::metric::ComparedMetric;
+
+/// Comparison of one version with the good one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BisectionStep {
+    /// Position of the version.
+    pub position: usize,
+    /// ID of the comparison, a directory below that of the bisection; `None` for a version that
+    /// cannot be built.
+    pub comparison: Option<RunId>,
+    /// Number of pairs of runs that were compared.
+    pub pairs: usize,
+    /// Comparison of the metric; `None` if no run measured it.
+    pub metric: Option<MetricComparison>,
+    /// Verdict on the version.
+    pub verdict: StepVerdict,
+}
+
+/// Verdict on one version of a bisection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum StepVerdict {
+    /// Metric the same as in the good version, or better.
+    Good,
+    /// Metric worse than in the good version.
+    Bad,
+    /// Neither, after all pairs.
+    Undecided,
+    /// No answer from the version.
+    Untestable {
+        /// Reason, in one clause.
+        reason: String,
+    },
+}
+
+impl StepVerdict {
+    /// Verdict in one word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Undecided => "undecided",
+            Self::Untestable { .. } => "skipped",
+        }
+    }
+
+    /// Answer to the search.
+    pub(super) const fn answer(&self) -> Answer {
+        match self {
+            Self::Good => Answer::Good,
+            Self::Bad => Answer::Bad,
+            Self::Undecided => Answer::Undecided,
+            Self::Untestable { .. } => Answer::Untestable,
+        }
+    }
+}
+
+impl BisectionStep {
+    /// Step with a comparison, in which the base is the good version.
+    pub fn compared(
+        position: usize,
+        id: RunId,
+        comparison: &Comparison,
+        metric: ComparedMetric,
+    ) -> Self {
+        // Reason for which runs are missing.
+        let obstacle = comparison.early_end.as_ref().and_then(|end| match end {
+            EarlyEnd::NoUsableRun { .. } => Some(end.to_string()),
+            EarlyEnd::MaxTime => None,
+        });
+        let found = comparison.metrics.iter().find(|it| it.metric == metric);
+        let verdict = match found.map(|it| it.verdict) {
+            Some(MetricVerdict::Worse) => StepVerdict::Bad,
+            Some(MetricVerdict::Same | MetricVerdict::Better) => good_unless_errors(comparison),
+            Some(MetricVerdict::Undecided { .. } | MetricVerdict::TooNoisy { .. })
+                if obstacle.is_none() =>
+            {
+                StepVerdict::Undecided
+            }
+            Some(MetricVerdict::Undecided { .. } | MetricVerdict::TooNoisy { .. }) | None => {
+                untestable(
+                    obstacle.unwrap_or_else(|| format!("{metric} was not measured in any run")),
+                )
+            }
+            Some(MetricVerdict::NotCompared { only_in_base }) => untestable(format!(
+                "{metric} was measured in the {} version alone",
+                if only_in_base { "good" } else { "other" }
+            )),
+        };
+        let pairs = comparison.candidate.runs.len();
+        Self { position, comparison: Some(id), pairs, metric: found.cloned(), verdict }
+    }
+
+    /// Step of a version that cannot be built, or whose server cannot be started.
+    pub fn untestable(position: usize, id: Option<RunId>, reason: String) -> Self {
+        let verdict = StepVerdict::Untestable { reason };
+        Self { position, comparison: id, pairs: 0, metric: None, verdict }
+    }
+}
+
+/// Verdict on a version that is not worse. One whose requests fail does less, and may need less.
+fn good_unless_errors(comparison: &Comparison) -> StepVerdict {
+    let new = comparison.errors.iter().filter(|error| error.is_new());
+    let name = |error: &ErrorComparison| format!("{} ({})", error.error_type, error.scenario);
+    let new: Vec<String> = new.map(name).collect();
+    match new.is_empty() {
+        true => StepVerdict::Good,
+        false => untestable(format!("errors that the good version has not: {}", new.join(", "))),
+    }
+}
+
+const fn untestable(reason: String) -> StepVerdict {
+    StepVerdict::Untestable { reason }
+}
