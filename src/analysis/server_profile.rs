@@ -58,6 +58,7 @@ impl Merge {
                 return Some(line);
             }
             ProfileLine::Sample(sample) => &mut sample.at,
+            ProfileLine::Readings(readings) => &mut readings.at,
             ProfileLine::Upstream(sample) => &mut sample.at,
             // Those peaks were reset at other times than the starts of this run's phases.
             ProfileLine::PhasePeaks(_) => return None,

@@ -36,10 +36,11 @@ use super::command_line::Fingerprint;
 use super::peak::Peak;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
+use crate::ids::ProcessIdentity;
 use crate::process::ProcessStat;
 use crate::profiler::classify::Classified;
 use crate::profiler::source::{ExitRecord, Memory, Name};
-use crate::record::profile::{Ending, ProcessRecord};
+use crate::record::profile::{Ending, ProcessReading, ProcessRecord};
 use crate::units::ByteSize;
 
 /// Time after which a fork without an exec counts as a process of its own.
@@ -78,6 +79,8 @@ pub(super) struct Member<H> {
     /// Short description for reports, such as the name of the program.
     pub(super) kind: Option<String>,
     pub(super) threads: u32,
+    /// RSS since the last readings of single processes; `None` before the first sample after them.
+    rss: Option<RssRange>,
     /// Fastest growth of the high-water mark, in bytes per second. If the mark is read less
     /// often than the rest, its growth counts for the last sampling interval: the rate is
     /// then too high, never too low.
@@ -113,6 +116,25 @@ enum State<H> {
     Exited(Ending),
 }
 
+/// Range of RSS over some samples, in bytes.
+#[derive(Clone, Copy)]
+struct RssRange {
+    low: u64,
+    high: u64,
+    last: u64,
+    /// Number of threads in the last sample.
+    threads: u32,
+}
+
+impl RssRange {
+    /// Range with one more sample.
+    fn with(before: Option<Self>, memory: Memory) -> Self {
+        let (last, threads) = (memory.rss, memory.threads);
+        let (low, high) = before.map_or((last, last), |range| (range.low, range.high));
+        Self { low: low.min(last), high: high.max(last), last, threads }
+    }
+}
+
 /// Time between two readings below which no growth rate is computed: it would be inaccurate.
 const MIN_RATE_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -137,6 +159,7 @@ impl<H> Member<H> {
             title: String::new(),
             kind: None,
             threads: 0,
+            rss: None,
             fastest_growth: None,
             untitled: false,
             state: State::Running(handle),
@@ -262,6 +285,9 @@ impl<H> Member<H> {
     /// Updates peaks, growth and threads by a reading.
     pub(super) fn update_memory(&mut self, memory: Memory, at: Timestamp) {
         self.threads = self.threads.max(memory.threads);
+        if !self.is_pre_exec(at) {
+            self.rss = Some(RssRange::with(self.rss, memory));
+        }
         if self.is_fork() && self.peak_dropped(memory) {
             // An exec with the same command line as the parent's.
             self.start_own_image();
@@ -327,6 +353,22 @@ impl<H> Member<H> {
         if self.title.is_empty() {
             self.title = record.name.text();
         }
+    }
+
+    /// Reading of the process since the previous one; `None` without a sample in between.
+    pub(super) fn take_reading(&mut self, open_files: Option<u32>) -> Option<ProcessReading> {
+        let ProcessIdentity { pid, started } = self.stat.identity;
+        let rss = self.rss.take()?;
+        let unless_last = |extreme: u64| (extreme != rss.last).then_some(ByteSize(extreme));
+        Some(ProcessReading {
+            pid,
+            started,
+            rss: ByteSize(rss.last),
+            low: unless_last(rss.low),
+            high: unless_last(rss.high),
+            threads: rss.threads,
+            open_files,
+        })
     }
 
     /// Class and peak of the current window; the next window starts without a peak.

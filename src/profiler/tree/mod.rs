@@ -26,7 +26,7 @@ use super::source::{Listed, Memory, ProcessEvents, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::record::profile::{
-    ClassSample, ClassSnapshot, Phase, ProcessRecord, ProfilerLevel, Snapshot,
+    ClassSample, ClassSnapshot, Phase, ProcessReading, ProcessRecord, ProfilerLevel, Snapshot,
 };
 use crate::units::ByteSize;
 
@@ -192,6 +192,17 @@ impl<S: ProcessSource> Tree<S> {
         }
         snapshot.until = now();
         snapshot
+    }
+
+    /// Readings of the members that run, as of the last sample.
+    pub(super) fn process_readings(&mut self) -> Vec<ProcessReading> {
+        let mut readings = Vec::with_capacity(self.alive.len());
+        for &index in &self.alive {
+            let member = &mut self.members[index];
+            let open_files = self.source.open_files(member.stat.identity.pid);
+            readings.extend(member.take_reading(open_files));
+        }
+        readings
     }
 
     /// Records of all processes that were ever in the tree, in the order of discovery.

@@ -6,6 +6,7 @@
 mod level;
 mod phase;
 mod process;
+mod readings;
 mod sample;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use serde_json::Value;
 pub use level::{LevelChoice, ProfilerLevel};
 pub use phase::{ClassSnapshot, Phase, PhasePeaks, Snapshot, Window};
 pub use process::{Ending, ProcessRecord, ProcessTable, ProfilerOverhead};
+pub use readings::{ProcessReading, Readings};
 pub use sample::{ClassSample, KeywordMemory, Sample, SystemSample, UpstreamSample};
 
 use crate::clock::Timestamp;
@@ -31,6 +33,8 @@ pub enum ProfileLine {
     Header(ProfileHeader),
     /// Sample of all server processes.
     Sample(Sample),
+    /// Readings of each process, and of the server's databases, every ten seconds.
+    Readings(Readings),
     /// PSS and USS of the process tree, read at the end of a phase.
     Snapshot(Snapshot),
     /// Peaks of one phase, with `--phase-peaks`.

@@ -48,6 +48,7 @@ fn to_server_clock(line: &mut ProfileLine) {
         ProfileLine::Sample(sample) => forward(&mut sample.at),
         ProfileLine::Upstream(sample) => forward(&mut sample.at),
         ProfileLine::PhasePeaks(peaks) => forward(&mut peaks.at),
+        ProfileLine::Readings(readings) => forward(&mut readings.at),
         ProfileLine::ServerGone { at } | ProfileLine::Footer { at, .. } => forward(at),
         ProfileLine::Snapshot(snapshot) => {
             forward(&mut snapshot.at);

@@ -3,6 +3,7 @@
 mod events;
 mod images;
 mod life;
+mod readings;
 mod scope;
 mod swap;
 mod windows;
