@@ -2,13 +2,15 @@
 
 use super::distributions::{self, Distribution};
 use super::timeline::{self, TimeSeries, Timeline};
-use super::{Evidence, Report, load_timeline};
+use super::{Evidence, Report, load_timeline, readings_timeline};
 
 /// Time series and latency distributions of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChartData {
     /// Time series of the profile.
     pub timeline: Timeline,
+    /// Time series of the readings of single processes.
+    pub readings: Vec<TimeSeries>,
     /// Time series of the load.
     pub load: Vec<TimeSeries>,
     /// Latency distributions of iterations and steps.
@@ -20,6 +22,7 @@ impl ChartData {
     pub fn assemble(report: &Report, evidence: &Evidence) -> Self {
         Self {
             timeline: timeline::assemble(evidence),
+            readings: readings_timeline::assemble(evidence),
             load: load_timeline::assemble(evidence),
             distributions: distributions::assemble(&report.scenarios, evidence),
         }
