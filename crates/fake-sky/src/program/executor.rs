@@ -96,6 +96,7 @@ fn run_orders(
                 if leaked.is_none() {
                     *leaked = Some(leaks::create(settings)?);
                 }
+                leaks::grow(settings);
                 log.close()?;
                 if send(&server, DONE).is_err() {
                     break;
