@@ -16,16 +16,15 @@ impl Findings {
             let metric = check.metric;
             let about = About::Metric(metric);
             match (check.state, check.measured, check.limit) {
+                // Growth per hour gets its findings in `of_growth_rates`.
                 (LimitState::Over | LimitState::NotMeasured, ..) if is_rate(metric) => {}
                 (LimitState::Over, Some(measured), Some(limit)) => self.add_about(
                     about,
                     Severity::OverBudget,
                     format!("{metric}: {measured}, budget {limit} ({})", check.source),
                 ),
-                // A budget that only a lower bound is within gets its finding in `of_coverage`, and one for
-                // growth per hour in `of_growth_rates`.
-                (LimitState::Undecided, ..) => {}
-                (LimitState::Over | LimitState::Within, ..) => {}
+                // A budget that only a lower bound is within gets its finding in `of_coverage`.
+                (LimitState::Over | LimitState::Within | LimitState::Undecided, ..) => {}
                 (LimitState::Skipped, ..) => match case.sources.measure(metric) {
                     Measured::Absent(Absence::NotStopped) => self.add_about(
                         about,
