@@ -19,6 +19,7 @@ mod losses;
 mod memory;
 mod metrics;
 mod profile;
+mod readings_timeline;
 mod recording;
 mod scenarios;
 mod series;
@@ -26,6 +27,7 @@ mod server_profile;
 mod server_size;
 mod server_view;
 mod snapshots;
+mod soak;
 mod summary;
 mod thresholds;
 mod timeline;
@@ -59,6 +61,8 @@ pub use server_view::{
     EventLoopLag, HttpView, MetricsWindow, RequestView, ServerDurations, ServerProcess, ServerView,
 };
 pub use snapshots::SnapshotMemory;
+pub use soak::{ClassGrowthRate, GrowthRates, ProcessGrowthRate, RateEstimate, RateInterval};
+pub(crate) use soak::{SHORTEST_LOAD, time_to_decide};
 pub use summary::{MonitoringSummary, PhaseSpan, UpstreamFigures};
 pub use thresholds::{ThresholdCheck, ThresholdState};
 pub use timeline::{Line, Quantity, Subject, TimeSeries, Timeline, rounded};
@@ -220,7 +224,8 @@ impl Report {
     pub fn assemble(evidence: &Evidence) -> Self {
         let phases = summary::phases(&evidence.events, evidence.last_moment());
         let recording = evidence.recording();
-        let memory = memory::assemble(recording, evidence.completed_cooldown());
+        let memory =
+            memory::assemble(recording, evidence.completed_cooldown(), summary::load_of(&phases));
         let coverage = coverage::assemble(evidence);
         let scenarios = scenarios::assemble(evidence);
         let server_view = server_view::assemble(evidence);

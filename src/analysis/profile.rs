@@ -94,8 +94,9 @@ impl ProfileReport {
     pub fn assemble(evidence: &ProfileEvidence) -> Self {
         let recording =
             Recording { lines: &evidence.lines, processes: evidence.processes.as_ref() };
-        // A profile alone has no load, so nothing cuts its cooldown short.
-        let memory = memory::assemble(recording, true);
+        // A profile alone has no load, so nothing cuts its cooldown short. Its growth is that of
+        // the whole time.
+        let memory = memory::assemble(recording, true, whole(recording));
         let mut notes = evidence.damage.clone();
         notes.extend(notes_of(recording));
         notes.extend(memory.as_ref().and_then(MemoryReport::swapping));
@@ -118,6 +119,11 @@ impl ProfileReport {
 fn baseline(recording: Recording<'_>) -> Option<PhaseSpan> {
     let began = recording.samples().next()?.at;
     Some(PhaseSpan { phase: Phase::Baseline, began, ended: began.plus(PROFILE_BASELINE) })
+}
+
+/// Start and end of the profile; `None` without samples.
+fn whole(recording: Recording<'_>) -> Option<(Timestamp, Timestamp)> {
+    Some((recording.samples().next()?.at, recording.samples().last()?.at))
 }
 
 fn notes_of(recording: Recording<'_>) -> Vec<String> {

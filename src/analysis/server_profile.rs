@@ -62,6 +62,7 @@ impl Merge {
                 return Some(line);
             }
             ProfileLine::Sample(sample) => &mut sample.at,
+            ProfileLine::Readings(readings) => &mut readings.at,
             ProfileLine::Upstream(sample) => &mut sample.at,
             ProfileLine::Executor(reading) => {
                 reading.since = reading.since.map(|since| self.to_local(since));

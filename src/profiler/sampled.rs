@@ -135,6 +135,10 @@ impl ProcessSource for Sampled {
         None
     }
 
+    fn open_files(&mut self, _pid: u32) -> Option<u32> {
+        None
+    }
+
     fn cpu_time(&mut self, _pid: u32) -> Option<Duration> {
         None
     }

@@ -202,6 +202,10 @@ pub(super) trait ProcessSource {
     /// [`ProcessSource::read`].
     fn pss_uss(&mut self, pid: u32) -> Option<PssUss>;
 
+    /// Counts the open files of a process; `None` after its exit, for a process of another user, and
+    /// where the operating system does not tell.
+    fn open_files(&mut self, pid: u32) -> Option<u32>;
+
     /// Reads the CPU time of a process and of the exited children that it has waited for, theirs
     /// included; `None` after its exit, and where the operating system does not tell.
     fn cpu_time(&mut self, pid: u32) -> Option<Duration>;

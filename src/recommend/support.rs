@@ -177,7 +177,7 @@ fn peaks(constant: Constant, report: &Report) -> Vec<ClassPeak> {
             let counted = match measured {
                 // All its processes were forks that never called exec, which have no peak of
                 // their own.
-                Measured::Absent(Absence::NoProcess) => return None,
+                Measured::Absent(Absence::NoProcess) | Measured::Growth(_) => return None,
                 Measured::Value(_, Exactness::Exact) => Counted::AsMeasured,
                 Measured::Value(_, Exactness::AtMost(most)) => Counted::AtMost(most),
                 Measured::Value(_, Exactness::Unbounded) | Measured::Absent(_) => Counted::LeftOut,

@@ -16,6 +16,7 @@
 //! | `FAKE_SKY_LEAKED_MIB` | memory that an executor leaks with its first request (0) |
 //! | `FAKE_SKY_LEAKED_THREADS` | likewise: idle threads (0) |
 //! | `FAKE_SKY_ZOMBIES` | likewise: child processes that exited and are not reaped (0) |
+//! | `FAKE_SKY_LEAK_KIB` | memory that an executor leaks with each request (0) |
 //! | `FAKE_SKY_SHORT_POOL` | size of the executor pool for short requests (4); for long ones it is 2 |
 //! | `FAKE_SKY_BURST` | executors beyond the pool, for one request each, per queue (0) |
 //! | `FAKE_SKY_DAEMONS` | the server's own requests, each of which occupies a short executor, up to 4 (1) |
@@ -88,6 +89,7 @@ pub struct Settings {
     pub spike_mib: usize,
     pub request_mib: Sizes,
     pub leaked_mib: usize,
+    pub leak_kib: usize,
     pub leaked_threads: usize,
     pub zombies: usize,
     pub short_pool: usize,
@@ -149,6 +151,7 @@ impl Default for Settings {
             spike_mib: 0,
             request_mib: Sizes::default(),
             leaked_mib: 0,
+            leak_kib: 0,
             leaked_threads: 0,
             zombies: 0,
             short_pool: 4,
@@ -232,6 +235,7 @@ impl Settings {
             "SPIKE_MIB" => self.spike_mib = value.parse()?,
             "REQUEST_MIB" => self.request_mib = value.parse()?,
             "LEAKED_MIB" => self.leaked_mib = value.parse()?,
+            "LEAK_KIB" => self.leak_kib = value.parse()?,
             "LEAKED_THREADS" => self.leaked_threads = value.parse()?,
             "ZOMBIES" => self.zombies = value.parse()?,
             "SHORT_POOL" => self.short_pool = value.parse()?,

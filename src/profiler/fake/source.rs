@@ -127,6 +127,10 @@ impl ProcessSource for FakeMachine {
         pss_uss
     }
 
+    fn open_files(&mut self, pid: u32) -> Option<u32> {
+        self.query("open_files", pid, |process| process.memory.threads + 3)
+    }
+
     fn cpu_time(&mut self, pid: u32) -> Option<Duration> {
         self.query("cpu_time", pid, |process| Duration::from_millis(process.memory.rss >> 20))
     }

@@ -152,6 +152,16 @@ impl ProcessSource for ProcFs {
         text::pss_uss(&fs::read(format!("/proc/{pid}/smaps_rollup")).ok()?)
     }
 
+    fn open_files(&mut self, pid: u32) -> Option<u32> {
+        let path = format!("/proc/{pid}/fd");
+        // Linux 6.2 and later have the number as the size of the directory, which takes no list.
+        let count = match fs::metadata(&path).ok()?.len() {
+            0 => u64::try_from(fs::read_dir(&path).ok()?.count()).ok()?,
+            size => size,
+        };
+        u32::try_from(count).ok()
+    }
+
     fn cpu_time(&mut self, pid: u32) -> Option<Duration> {
         text::cpu_time(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
@@ -209,6 +219,9 @@ mod tests {
         assert!(memory.high_water >= memory.rss && memory.rss > 1 << 20);
         assert!(source.pss_uss(std::process::id()).unwrap().uss > 0);
         assert!(source.cpu_time(std::process::id()).is_some());
+        let before = source.open_files(std::process::id()).unwrap();
+        let _files: Vec<File> = (0..50).map(|_| File::open("/dev/null").unwrap()).collect();
+        assert!(source.open_files(std::process::id()).unwrap() >= before + 50);
     }
 
     #[test]

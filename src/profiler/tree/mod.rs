@@ -27,7 +27,8 @@ use super::source::{Listed, Memory, ProcessEvents, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::record::profile::{
-    ClassSample, ClassSnapshot, ExecutorReading, Phase, ProcessRecord, ProfilerLevel, Snapshot,
+    ClassSample, ClassSnapshot, ExecutorReading, Phase, ProcessReading, ProcessRecord,
+    ProfilerLevel, Snapshot,
 };
 use crate::units::ByteSize;
 
@@ -199,6 +200,17 @@ impl<S: ProcessSource> Tree<S> {
         snapshot.cpu = cpu.map(|cpu| cpu.saturating_add(self.zombies.cpu_time(&mut self.source)));
         snapshot.until = now();
         snapshot
+    }
+
+    /// Readings of the members that run, as of the last sample.
+    pub(super) fn process_readings(&mut self) -> Vec<ProcessReading> {
+        let mut readings = Vec::with_capacity(self.alive.len());
+        for &index in &self.alive {
+            let member = &mut self.members[index];
+            let open_files = self.source.open_files(member.stat.identity.pid);
+            readings.extend(member.take_reading(open_files));
+        }
+        readings
     }
 
     /// Records of all processes that were ever in the tree, in the order of discovery.

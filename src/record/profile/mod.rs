@@ -7,6 +7,7 @@ mod executor;
 mod level;
 mod phase;
 mod process;
+mod readings;
 mod sample;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use executor::{ExecutorMemory, ExecutorReading, Output, UnreadOutput, is_dae
 pub use level::{LevelChoice, ProfilerLevel};
 pub use phase::{ClassSnapshot, Phase, PhasePeaks, Snapshot, Window};
 pub use process::{Ending, ProcessRecord, ProcessTable, ProfilerOverhead};
+pub use readings::{ProcessReading, Readings};
 pub use sample::{ClassSample, KeywordMemory, Sample, SystemSample, UpstreamSample};
 
 use crate::clock::Timestamp;
@@ -35,6 +37,8 @@ pub enum ProfileLine {
     Sample(Sample),
     /// Reading of one executor whose request or memory has changed.
     Executor(ExecutorReading),
+    /// Readings of each process, and of the server's databases, every ten seconds.
+    Readings(Readings),
     /// PSS and USS of the process tree, read at the end of a phase.
     Snapshot(Snapshot),
     /// Peaks of one phase, with `--phase-peaks`.
@@ -63,7 +67,8 @@ impl Log for ProfileLine {
     const OLDEST: u32 = v2::VERSION;
 
     fn upgrade(version: u32, line: Value) -> Value {
-        // Version 3 has no readings of executors, and is the same but for that.
+        // Version 3 has no readings, neither of executors nor of each process, and is the same but
+        // for that.
         if version <= v2::VERSION { v2::profile_line(line) } else { line }
     }
 }

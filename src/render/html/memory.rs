@@ -3,7 +3,7 @@
 use super::table::Table;
 use crate::analysis::Report;
 use crate::render::tables::server_view::{self, Section};
-use crate::render::tables::{attribution, budgets, memory, phases};
+use crate::render::tables::{attribution, budgets, growth_rates, memory, phases};
 
 /// Table of all budgets; `None` without budgets.
 pub(super) fn budgets(report: &Report) -> Option<Table> {
@@ -32,7 +32,8 @@ pub(super) fn executors(report: &Report) -> Vec<Table> {
     std::iter::once(spread).chain(costs).collect()
 }
 
-/// Tables by phase: peaks, server at phase end, and growth. Empty without a profile.
+/// Tables by phase: peaks, server at phase end, growth, and growth per hour. Empty without a
+/// profile.
 pub(super) fn by_phase(report: &Report) -> Vec<Table> {
     let Some(memory) = &report.memory else { return Vec::new() };
     let tables = [
@@ -47,7 +48,11 @@ pub(super) fn by_phase(report: &Report) -> Vec<Table> {
         ),
     ];
     let present = tables.into_iter().filter_map(|(caption, table)| Some((caption, table?)));
-    present.map(|(caption, table)| Table::showing(caption, table)).collect()
+    let rates = memory.growth_rates.as_ref().and_then(|rates| {
+        let table = growth_rates::rates(rates, &report.budgets)?;
+        Some(Table::showing(growth_rates::heading(rates), table))
+    });
+    present.map(|(caption, table)| Table::showing(caption, table)).chain(rates).collect()
 }
 
 /// Tables of the server's own view; empty if its metrics were not read.

@@ -10,7 +10,7 @@ use self::escape::preformatted;
 use super::format::seconds;
 use super::table::{Cell, Table};
 use super::tables::server_view::{self, Section};
-use super::tables::{attribution, budgets, latency, server_size, thresholds};
+use super::tables::{attribution, budgets, growth_rates, latency, server_size, thresholds};
 use super::text::{self, Detail};
 use crate::analysis::{
     Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Stats, Verdict,
@@ -33,6 +33,7 @@ const MAX_FINDINGS: usize = 20;
 pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     verdict(report, out)?;
     budgets(report, out)?;
+    growth_rates(report, out)?;
     scenarios(report, out)?;
     thresholds(report, out)?;
     findings(report, out)?;
@@ -97,6 +98,14 @@ fn budgets(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out)?;
     }
     causes.iter().try_for_each(|cause| writeln!(out, "- {}", inline(cause)))
+}
+
+fn growth_rates(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let rates = report.memory.as_ref().and_then(|memory| memory.growth_rates.as_ref());
+    let Some(rates) = rates else { return Ok(()) };
+    let Some(table) = growth_rates::rates(rates, &report.budgets) else { return Ok(()) };
+    writeln!(out, "\n#### {}\n", growth_rates::heading(rates))?;
+    table.markdown(out)
 }
 
 fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {

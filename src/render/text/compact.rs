@@ -26,6 +26,7 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     server_view::gauges(report, out)?;
     peaks(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
+    memory::growth_rates(report.memory.as_ref(), &report.budgets, out)?;
     if let Some(line) = tables::server_size::line(report) {
         writeln!(out, "\nSERVER SIZE: {line}")?;
     }

@@ -20,6 +20,7 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     attribution::tables(report.attribution.as_ref(), out)?;
     phases::render(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
+    memory::growth_rates(report.memory.as_ref(), &report.budgets, out)?;
     server_view::render(report, out)?;
     overhead::render("SERVER SIZE", tables::server_size::of_run(report), out)?;
     overhead::render("OVERHEAD", tables::overhead::of_run(report), out)?;

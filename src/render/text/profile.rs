@@ -15,6 +15,7 @@ pub fn render(report: &ProfileReport, out: &mut impl Write) -> io::Result<()> {
     if let Some(memory) = &report.memory {
         phases::ends(memory, out)?;
     }
+    memory::growth_rates(report.memory.as_ref(), &[], out)?;
     overhead::render("OVERHEAD", tables::overhead::of_profiler(report.profiler), out)?;
     if !report.notes.is_empty() {
         writeln!(out, "\nNOTES")?;

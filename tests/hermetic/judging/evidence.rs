@@ -229,6 +229,7 @@ fn sample(millis: u64) -> Sample {
             memory_available: ByteSize::gib(16 - used),
         }),
         zombies: 0,
+        left_out: 0,
     }
 }
 

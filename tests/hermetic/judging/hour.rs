@@ -109,6 +109,7 @@ fn sample(index: u64) -> ProfileLine {
         late_micros: 0,
         classes,
         zombies: 0,
+        left_out: 0,
         system,
     })
 }

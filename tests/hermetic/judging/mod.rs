@@ -14,6 +14,7 @@ pub(crate) mod evidence;
 mod figures;
 mod fitted_loads;
 mod for_ci;
+mod growth_rates;
 mod held;
 pub(crate) mod hour;
 mod losses;

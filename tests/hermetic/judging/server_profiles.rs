@@ -63,6 +63,7 @@ fn to_server_clock(line: &mut ProfileLine) {
             reading.since.iter_mut().for_each(forward);
         }
         ProfileLine::PhasePeaks(peaks) => forward(&mut peaks.at),
+        ProfileLine::Readings(readings) => forward(&mut readings.at),
         ProfileLine::ServerGone { at } | ProfileLine::Footer { at, .. } => forward(at),
         ProfileLine::Snapshot(snapshot) => {
             forward(&mut snapshot.at);

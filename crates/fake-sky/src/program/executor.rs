@@ -98,6 +98,7 @@ fn run_orders(
                 if leaked.is_none() {
                     *leaked = Some(leaks::create(settings)?);
                 }
+                leaks::grow(settings);
                 log.close()?;
                 if send(&server, DONE).is_err() {
                     break;

@@ -4,6 +4,7 @@ mod events;
 mod executors;
 mod images;
 mod life;
+mod readings;
 mod scope;
 mod swap;
 mod windows;
