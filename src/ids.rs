@@ -110,7 +110,9 @@ impl fmt::Display for RunId {
 }
 
 /// Process, distinguished by its start time from a later process with the same pid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProcessIdentity {
     /// Process id.

@@ -4,6 +4,7 @@
 //! In a [`ByteSize`], units without an `i` are decimal: `1 GB` is 10^9 bytes. SkyPilot's
 //! constants named `.._GB` are in units of 1024^3 bytes and are converted by [`gib`].
 
+mod growth_rate;
 mod schema;
 
 use std::fmt;
@@ -13,6 +14,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use growth_rate::GrowthRate;
+pub(crate) use growth_rate::in_tenths;
 pub use schema::{DurationText, Seconds};
 
 /// Amount of memory in bytes; an exact number in files.

@@ -100,7 +100,9 @@ fn gaps(
             // A run that ended early has no end of its phases: all gaps after their start count.
             let inside =
                 began.is_some_and(|began| at > began) && ended.is_none_or(|ended| from < ended);
-            if length > limit && inside {
+            // A time whose samples were left out of a long profile is no gap.
+            let is_thinned = matches!(line, ProfileLine::Sample(sample) if sample.left_out > 0);
+            if length > limit && inside && !is_thinned {
                 gaps.push(Gap { from, length });
             }
         }

@@ -17,7 +17,8 @@ use crate::record::request::{LoadRequest, RequestFile};
 use crate::record::resources::ResourceLog;
 use crate::record::server_metrics::MetricsLine;
 use crate::record::{
-    Document, RecordError, RunDir, RunFacts, SizeRecord, read, read_log, read_optional,
+    Document, RecordError, RunDir, RunFacts, ServerRequests, SizeRecord, read, read_log,
+    read_optional,
 };
 use crate::scenario::ScenarioId;
 
@@ -50,6 +51,8 @@ pub struct Evidence {
     pub server_metrics: Vec<MetricsLine>,
     /// Log of shared resources.
     pub resources: Option<ResourceLog>,
+    /// Server's own record of requests.
+    pub server_requests: Option<ServerRequests>,
     /// Stated size of the server, and how it was held to it.
     pub server_size: Option<SizeRecord>,
     /// Resource use of the nodes of the loopback Slurm cluster.
@@ -79,6 +82,7 @@ impl Evidence {
         let environment = read_or_note(&run.environment(), &mut note);
         let processes = read_or_note(&run.processes(), &mut note);
         let resources = read_or_note(&run.resources(), &mut note);
+        let server_requests = read_or_note(&run.server_requests(), &mut note);
         let server_size = read_or_note(&run.server_size(), &mut note);
         let nodes = read_or_note(&run.nodes(), &mut note);
         let (mut outcomes, mut misplaced) = (BTreeMap::new(), Vec::new());
@@ -138,6 +142,7 @@ impl Evidence {
             processes,
             server_metrics: server_metrics.values,
             resources,
+            server_requests,
             server_size,
             nodes,
             outcomes,

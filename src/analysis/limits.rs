@@ -38,6 +38,8 @@ pub enum LimitState {
     Within,
     /// Measured amount worse than the limit.
     Over,
+    /// Interval of a growth per hour on both sides of the limit.
+    Undecided,
     /// Nothing to check: no process of the class ran, or the server was not stopped.
     Skipped,
     /// Limit `auto`, and this SkyPilot has no constant for the metric.
@@ -55,6 +57,7 @@ impl LimitState {
         match self {
             Self::Within => "ok",
             Self::Over => "OVER",
+            Self::Undecided => "undecided",
             Self::Skipped => "skipped",
             Self::NoConstant => "no constant",
             Self::LimitUnknown => "limit unknown",
@@ -149,6 +152,15 @@ fn state(allowed: &Allowed, measured: Measured) -> LimitState {
         (_, Measured::Absent(Absence::NoProcess | Absence::NotStopped)) => LimitState::Skipped,
         // Processes that ran but were never read must not count as absent ones.
         (_, Measured::Absent(_)) => LimitState::NotMeasured,
+        (Allowed::AtMost(Amount::GrowthRate(limit)), Measured::Growth(growth)) => {
+            match (growth.low > *limit, growth.high <= *limit) {
+                (true, _) => LimitState::Over,
+                (_, true) => LimitState::Within,
+                (false, false) => LimitState::Undecided,
+            }
+        }
+        // Amounts in different units are not comparable.
+        (Allowed::AtMost(_), Measured::Growth(_)) => LimitState::NotMeasured,
         (Allowed::AtMost(limit), Measured::Value(amount, _)) => {
             match amount.partial_cmp(limit) {
                 Some(Ordering::Greater) => LimitState::Over,

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::record::events::LoggedEvent;
 use crate::record::profile::{ProcessTable, ProfileLine, Wrote};
 use crate::scenario::ScenarioId;
-use crate::units::counted;
+use crate::units::{counted, total};
 
 /// Damage of an event log: events out of order.
 pub(super) fn of_events(path: &Path, events: &[LoggedEvent]) -> Option<String> {
@@ -36,8 +36,8 @@ pub(super) fn of_profile(
     }
     // Without a footer, the process table may be older than the last samples.
     let is_complete = lines.iter().any(|line| matches!(line, ProfileLine::Footer { .. }));
-    let (found, taken) = (sample_times(lines).count(), table.map(|table| table.profiler.samples));
-    if let Some(taken) = taken.filter(|taken| is_complete && *taken != as_count(found)) {
+    let (found, taken) = (samples_taken(lines), table.map(|table| table.profiler.samples));
+    if let Some(taken) = taken.filter(|taken| is_complete && *taken != found) {
         let taken = counted(taken, "sample");
         losses.push(format!("`{}` has {found} of {taken}", samples.display()));
     }
@@ -63,6 +63,14 @@ pub(super) fn of_profile(
 
 fn as_count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// Number of samples, those included that were left out of a long profile.
+fn samples_taken(lines: &[ProfileLine]) -> u64 {
+    total(lines.iter().map(|line| match line {
+        ProfileLine::Sample(sample) => 1 + u64::from(sample.left_out),
+        _ => 0,
+    }))
 }
 
 fn sample_times(lines: &[ProfileLine]) -> impl Iterator<Item = Timestamp> {

@@ -10,7 +10,9 @@ use super::growth::{self, Growth};
 use super::kinds;
 use super::recording::Recording;
 use super::snapshots::{self, SnapshotMemory};
+use super::soak::{self, GrowthRates};
 use crate::class::ProcessClass;
+use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::record::profile::{Ending, PhasePeaks, ProcessRecord, ProfileLine, Sample};
 use crate::units::{ByteSize, as_mib, total};
@@ -37,6 +39,10 @@ pub struct MemoryReport {
     /// Growth of the server's PSS from the baseline to the cooldown; `None` if the cooldown was
     /// not completed, or a snapshot is missing.
     pub growth: Option<Growth>,
+    /// Growth of memory per hour over the load; `None` without a load, and in profiles of builds
+    /// that did not read single processes.
+    #[serde(default)]
+    pub growth_rates: Option<GrowthRates>,
     /// Number of zombies at the end of the cooldown; `None` if the cooldown was not completed,
     /// or has no sample.
     pub zombies: Option<u32>,
@@ -143,8 +149,13 @@ impl MemoryReport {
 }
 
 /// Memory of the server; `None` without a profile. Growth and zombies need
-/// `completed_cooldown`: a server that is still busy, or was replaced, has no valid ones.
-pub(super) fn assemble(recording: Recording<'_>, completed_cooldown: bool) -> Option<MemoryReport> {
+/// `completed_cooldown`: a server that is still busy, or was replaced, has no valid ones. Growth
+/// per hour is between the two ends of the load.
+pub(super) fn assemble(
+    recording: Recording<'_>,
+    completed_cooldown: bool,
+    load: Option<(Timestamp, Timestamp)>,
+) -> Option<MemoryReport> {
     recording.header()?;
     let records = recording.processes.map_or(&[][..], |table| &table.processes);
     let rss =
@@ -163,6 +174,7 @@ pub(super) fn assemble(recording: Recording<'_>, completed_cooldown: bool) -> Op
         most_processes: recording.samples().map(count).max().unwrap_or(0),
         most_threads: recording.samples().map(threads).max(),
         growth: growth::assemble(valid),
+        growth_rates: load.and_then(|load| soak::assemble(recording, load)),
         zombies: last.and_then(|snapshot| snapshot.zombies),
         snapshots,
         windows: windows(recording),

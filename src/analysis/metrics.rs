@@ -9,6 +9,7 @@ use super::Report;
 use super::exactness::Exactness;
 use super::memory::{ClassMemory, MemoryReport};
 use super::snapshots::SnapshotMemory;
+use super::soak::{RateEstimate, RateInterval};
 use crate::class::ProcessClass;
 use crate::metric::{Amount, ClassMetric, Metric, ServerMetric};
 use crate::record::profile::Phase;
@@ -19,6 +20,8 @@ use crate::units::ByteSize;
 pub enum Measured {
     /// Amount, with its exactness.
     Value(Amount, Exactness),
+    /// Growth per hour, with its interval.
+    Growth(RateInterval),
     /// Reason why nothing was measured.
     Absent(Absence),
 }
@@ -32,6 +35,8 @@ pub enum Absence {
     NoProcess,
     /// Processes whose figures could not be read.
     NotRead,
+    /// Load, or life of the processes, too short for an interval of the growth per hour.
+    TooShort,
     /// Server that was not idle when the metric is measured.
     NotIdle,
     /// Server that was not stopped by `sky api stop`.
@@ -43,6 +48,7 @@ impl Measured {
     pub const fn amount(self) -> Option<Amount> {
         match self {
             Self::Value(amount, _) => Some(amount),
+            Self::Growth(interval) => Some(Amount::GrowthRate(interval.estimate)),
             Self::Absent(_) => None,
         }
     }
@@ -51,7 +57,7 @@ impl Measured {
     pub const fn size(self) -> Option<ByteSize> {
         match self {
             Self::Value(amount, _) => amount.as_size(),
-            Self::Absent(_) => None,
+            Self::Growth(_) | Self::Absent(_) => None,
         }
     }
 
@@ -106,6 +112,10 @@ impl Sources<'_> {
             ServerMetric::TreeRss => of_memory(&MemoryReport::tree_rss),
             ServerMetric::TreePss => of_memory(&MemoryReport::tree_pss_of_run),
             ServerMetric::Growth => of_memory(&MemoryReport::pss_growth),
+            ServerMetric::GrowthRate => of_memory(&|memory| {
+                let rates = memory.growth_rates.as_ref();
+                of_rate(rates.map(|rates| rates.all_processes))
+            }),
             ServerMetric::Threads => of_memory(&|memory| read(count(memory.most_threads))),
             ServerMetric::CpuPerIteration => {
                 of_memory(&|memory| memory.cpu_per_iteration(self.iterations))
@@ -232,6 +242,25 @@ fn of_class(
         },
         ClassMetric::MeanPeak => size(found.mean_peak),
         ClassMetric::MaxSum => size(found.rss_sum_peak),
+        ClassMetric::GrowthRate => {
+            let rates = memory.and_then(|memory| memory.growth_rates.as_ref());
+            match rates.map(|rates| (rates.class(class), rates.all_processes)) {
+                Some((Some(found), _)) => of_rate(Some(found.growth)),
+                // What ends before its warm-up does cannot leak for long.
+                Some((None, RateEstimate::Interval(_))) => Measured::Absent(Absence::NoProcess),
+                Some((None, RateEstimate::TooShort)) => Measured::Absent(Absence::TooShort),
+                None => Measured::Absent(Absence::NotRead),
+            }
+        }
+    }
+}
+
+/// Growth per hour; `None` if single processes were not read.
+const fn of_rate(growth: Option<RateEstimate>) -> Measured {
+    match growth {
+        Some(RateEstimate::Interval(interval)) => Measured::Growth(interval),
+        Some(RateEstimate::TooShort) => Measured::Absent(Absence::TooShort),
+        None => Measured::Absent(Absence::NotRead),
     }
 }
 

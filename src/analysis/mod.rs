@@ -3,6 +3,7 @@
 //! Only [`Evidence::read`] and [`ProfileEvidence::read`] do I/O. [`Report::assemble`] is a pure
 //! function of the evidence, so a report can be made again from the files of an earlier run.
 
+mod attribution;
 mod chart_data;
 mod coverage;
 mod distributions;
@@ -18,6 +19,7 @@ mod losses;
 mod memory;
 mod metrics;
 mod profile;
+mod readings_timeline;
 mod recording;
 mod scenarios;
 mod series;
@@ -25,6 +27,7 @@ mod server_profile;
 mod server_size;
 mod server_view;
 mod snapshots;
+mod soak;
 mod summary;
 mod thresholds;
 mod timeline;
@@ -35,6 +38,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use attribution::{
+    Attribution, Cause, ExecutorClass, ExecutorLine, ExecutorLines, NameSource, NamedRequest,
+    PeakGrowth, PeakWithout, RequestCost, RequestKind, RequestLine, Spread, UnknownCause,
+};
 pub use chart_data::ChartData;
 pub use coverage::{Coverage, Gap};
 pub use distributions::{Distribution, SegmentCounts};
@@ -54,6 +61,8 @@ pub use server_view::{
     EventLoopLag, HttpView, MetricsWindow, RequestView, ServerDurations, ServerProcess, ServerView,
 };
 pub use snapshots::SnapshotMemory;
+pub use soak::{ClassGrowthRate, GrowthRates, ProcessGrowthRate, RateEstimate, RateInterval};
+pub(crate) use soak::{SHORTEST_LOAD, time_to_decide};
 pub use summary::{MonitoringSummary, PhaseSpan, UpstreamFigures};
 pub use thresholds::{ThresholdCheck, ThresholdState};
 pub use timeline::{Line, Quantity, Subject, TimeSeries, Timeline, rounded};
@@ -114,6 +123,9 @@ pub struct Report {
     pub duration: Option<Duration>,
     /// Memory of the server; `None` without a profile.
     pub memory: Option<MemoryReport>,
+    /// Executors' memory by the requests that they ran; `None` without readings of executors.
+    #[serde(default)]
+    pub attribution: Option<Attribution>,
     /// Number of leaked processes; `None` if the server was not stopped by `sky api stop`.
     pub leaked_processes: Option<u32>,
     /// Method and overhead of the profiler; `None` without a profile.
@@ -212,7 +224,8 @@ impl Report {
     pub fn assemble(evidence: &Evidence) -> Self {
         let phases = summary::phases(&evidence.events, evidence.last_moment());
         let recording = evidence.recording();
-        let memory = memory::assemble(recording, evidence.completed_cooldown());
+        let memory =
+            memory::assemble(recording, evidence.completed_cooldown(), summary::load_of(&phases));
         let coverage = coverage::assemble(evidence);
         let scenarios = scenarios::assemble(evidence);
         let server_view = server_view::assemble(evidence);
@@ -253,6 +266,7 @@ impl Report {
             duration: evidence.duration(),
             scenarios,
             memory,
+            attribution: attribution::assemble(recording, evidence.server_requests.as_ref()),
             leaked_processes: evidence.leaked_processes(),
             profiler: ProfilerReport::of(recording),
             server_view,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ProfilerReport;
+use super::attribution::{self, Attribution};
 use super::evidence::{incomplete_line, read_or_note};
 use super::losses;
 use super::memory::{self, ClassMemory, MemoryReport};
@@ -78,6 +79,10 @@ pub struct ProfileReport {
     pub summary: Option<MonitoringSummary>,
     /// Memory of the process tree.
     pub memory: Option<MemoryReport>,
+    /// Executors' memory by the requests that they ran; `None` without readings of executors. A
+    /// profile alone has no names of requests, but for those of daemons.
+    #[serde(default)]
+    pub attribution: Option<Attribution>,
     /// Method and overhead of the profiler.
     pub profiler: Option<ProfilerReport>,
     /// Notes on events, and on figures that are incomplete or lower bounds.
@@ -89,8 +94,9 @@ impl ProfileReport {
     pub fn assemble(evidence: &ProfileEvidence) -> Self {
         let recording =
             Recording { lines: &evidence.lines, processes: evidence.processes.as_ref() };
-        // A profile alone has no load, so nothing cuts its cooldown short.
-        let memory = memory::assemble(recording, true);
+        // A profile alone has no load, so nothing cuts its cooldown short. Its growth is that of
+        // the whole time.
+        let memory = memory::assemble(recording, true, whole(recording));
         let mut notes = evidence.damage.clone();
         notes.extend(notes_of(recording));
         notes.extend(memory.as_ref().and_then(MemoryReport::swapping));
@@ -104,6 +110,7 @@ impl ProfileReport {
             summary: summary::assemble(recording, memory.as_ref(), baseline(recording)),
             profiler: ProfilerReport::of(recording),
             memory,
+            attribution: attribution::assemble(recording, None),
             notes,
         }
     }
@@ -112,6 +119,11 @@ impl ProfileReport {
 fn baseline(recording: Recording<'_>) -> Option<PhaseSpan> {
     let began = recording.samples().next()?.at;
     Some(PhaseSpan { phase: Phase::Baseline, began, ended: began.plus(PROFILE_BASELINE) })
+}
+
+/// Start and end of the profile; `None` without samples.
+fn whole(recording: Recording<'_>) -> Option<(Timestamp, Timestamp)> {
+    Some((recording.samples().next()?.at, recording.samples().last()?.at))
 }
 
 fn notes_of(recording: Recording<'_>) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Recording of a profiler, of a run or of a profile that belongs to no run.
 
 use crate::record::profile::{
-    ProcessTable, ProfileHeader, ProfileLine, ProfilerOverhead, Sample, UpstreamSample,
+    ProcessTable, ProfileHeader, ProfileLine, ProfilerOverhead, Readings, Sample, UpstreamSample,
 };
 
 /// Lines and process table of a profile.
@@ -26,6 +26,14 @@ impl<'a> Recording<'a> {
     pub(crate) fn samples(self) -> impl Iterator<Item = &'a Sample> {
         self.lines.iter().filter_map(|line| match line {
             ProfileLine::Sample(sample) => Some(sample),
+            _ => None,
+        })
+    }
+
+    /// Readings of single processes, in the order of the file; none in profiles of earlier builds.
+    pub(crate) fn readings(self) -> impl Iterator<Item = &'a Readings> {
+        self.lines.iter().filter_map(|line| match line {
+            ProfileLine::Readings(readings) => Some(readings),
             _ => None,
         })
     }

@@ -25,6 +25,10 @@ impl Evidence {
             phases: phases(&self.events, self.events.last().map(|logged| logged.at)),
         };
         self.profile = self.profile.into_iter().filter_map(|line| merge.line(line)).collect();
+        for request in self.server_requests.iter_mut().flat_map(|record| &mut record.requests) {
+            request.created = request.created.map(|at| merge.to_local(at));
+            request.finished = request.finished.map(|at| merge.to_local(at));
+        }
         if let Some(table) = &mut self.processes {
             let records = std::mem::take(&mut table.processes);
             table.processes = records.into_iter().filter_map(|one| merge.record(one)).collect();
@@ -58,7 +62,12 @@ impl Merge {
                 return Some(line);
             }
             ProfileLine::Sample(sample) => &mut sample.at,
+            ProfileLine::Readings(readings) => &mut readings.at,
             ProfileLine::Upstream(sample) => &mut sample.at,
+            ProfileLine::Executor(reading) => {
+                reading.since = reading.since.map(|since| self.to_local(since));
+                &mut reading.at
+            }
             // Those peaks were reset at other times than the starts of this run's phases.
             ProfileLine::PhasePeaks(_) => return None,
             ProfileLine::ServerGone { at } | ProfileLine::Footer { at, .. } => at,

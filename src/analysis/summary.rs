@@ -131,6 +131,12 @@ pub(super) fn baseline_of(phases: &[PhaseSpan]) -> Option<PhaseSpan> {
     phases.iter().copied().find(|span| span.phase == Phase::Baseline)
 }
 
+/// Start and end of a run's load; `None` if it did not begin.
+pub(super) fn load_of(phases: &[PhaseSpan]) -> Option<(Timestamp, Timestamp)> {
+    let load = phases.iter().find(|span| span.phase == Phase::Load)?;
+    Some((load.began, load.ended))
+}
+
 pub(super) fn assemble(
     recording: Recording<'_>,
     memory: Option<&MemoryReport>,

@@ -48,12 +48,14 @@ pub struct Line {
 }
 
 /// Subject of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// Server, with all of its processes.
     AllProcesses,
     /// Processes of one class.
     Class(ProcessClass),
+    /// Database of the server, by its name.
+    Database(String),
     /// Machine as a whole.
     Machine,
     /// Iterations of all scenarios of one kind.
@@ -69,6 +71,14 @@ pub enum Quantity {
     MemoryOfLargest,
     /// Number of processes.
     Processes,
+    /// Number of threads.
+    Threads,
+    /// Number of open files.
+    OpenFiles,
+    /// Number of zombies.
+    Zombies,
+    /// Size of databases, in MiB.
+    Databases,
     /// CPU use, in percent of all CPUs.
     Cpu,
     /// Memory in use, in GiB.
@@ -84,8 +94,8 @@ impl Quantity {
     pub const fn digits(self) -> u32 {
         match self {
             Self::MemorySum | Self::MemoryOfLargest | Self::Cpu | Self::Starts => 1,
-            Self::Processes | Self::InFlight => 0,
-            Self::MachineMemory => 2,
+            Self::Processes | Self::Threads | Self::OpenFiles | Self::Zombies | Self::InFlight => 0,
+            Self::MachineMemory | Self::Databases => 2,
         }
     }
 
@@ -198,7 +208,7 @@ fn of_readings(
 }
 
 /// Twice the median time between two readings, above which a time without one is a gap.
-fn twice_the_median(times: &[Timestamp]) -> Duration {
+pub(super) fn twice_the_median(times: &[Timestamp]) -> Duration {
     let mut intervals: Vec<_> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
     intervals.sort();
     intervals.get(intervals.len() / 2).copied().unwrap_or_default().saturating_mul(2)

@@ -8,6 +8,9 @@ use crate::env;
 /// Variable of the user's name among the fields of a request.
 const USER_NAME: &str = "SKYPILOT_USER";
 
+/// Name of all users that skyload acts for.
+pub(super) const CLIENT_NAME: &str = "skyload";
+
 /// User that a client acts for, as sent with every request.
 #[derive(Clone, Debug)]
 pub struct ClientIdentity {
@@ -67,7 +70,7 @@ pub(super) fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
         // Never reached: the literal above is an object.
         _ => Map::new(),
     };
-    name_user(&mut fields, &identity.user_id, "skyload");
+    name_user(&mut fields, &identity.user_id, CLIENT_NAME);
     fields
 }
 

@@ -18,6 +18,7 @@ mod response;
 mod retry;
 mod search;
 mod senders;
+mod served;
 #[cfg(test)]
 mod tests;
 mod transport;

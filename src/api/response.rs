@@ -179,7 +179,9 @@ fn timestamp(seconds: f64) -> Option<Timestamp> {
     Some(Timestamp::default().plus(since_1970))
 }
 
-fn since_1970<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+pub(super) fn since_1970<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     Ok(Option::<f64>::deserialize(deserializer)?.and_then(timestamp))
 }
 

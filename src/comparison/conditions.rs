@@ -57,7 +57,7 @@ impl Part {
     /// Last part that metrics of a kind need.
     pub(super) const fn needed_for(kind: Kind) -> Self {
         match kind {
-            Kind::Memory | Kind::Growth | Kind::Count => Self::Memory,
+            Kind::Memory | Kind::Growth | Kind::GrowthRate | Kind::Count => Self::Memory,
             Kind::Cpu | Kind::Latency => Self::Cpu,
         }
     }

@@ -31,6 +31,9 @@ pub struct ToleranceSettings {
     /// Tolerance of growth.
     #[serde(deserialize_with = "growth")]
     pub growth: Option<Tolerance>,
+    /// Tolerance of growth per hour.
+    #[serde(deserialize_with = "growth_rate")]
+    pub growth_rate: Option<Tolerance>,
     /// Tolerance of CPU time.
     #[serde(deserialize_with = "cpu")]
     pub cpu: Option<Tolerance>,
@@ -48,6 +51,7 @@ impl ToleranceSettings {
         let all = [
             (Kind::Memory, self.memory),
             (Kind::Growth, self.growth),
+            (Kind::GrowthRate, self.growth_rate),
             (Kind::Cpu, self.cpu),
             (Kind::Latency, self.latency),
             (Kind::Count, self.count),
@@ -81,7 +85,9 @@ macro_rules! tolerances {
     };
 }
 
-tolerances! { memory: Memory, growth: Growth, cpu: Cpu, latency: Latency, count: Count }
+tolerances! {
+    memory: Memory, growth: Growth, growth_rate: GrowthRate, cpu: Cpu, latency: Latency, count: Count
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::{self, ByteSize, Percent, QuantityError, as_mib, parse_size};
+use crate::units::{self, ByteSize, GrowthRate, Percent, QuantityError, as_mib, parse_size};
 
 /// Unit of an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Unit {
     Share,
     /// Pieces per second, such as iterations.
     Rate,
+    /// Bytes per hour.
+    GrowthRate,
 }
 
 impl Unit {
@@ -34,6 +36,7 @@ impl Unit {
             Self::Duration => "duration",
             Self::Share => "share",
             Self::Rate => "rate",
+            Self::GrowthRate => "size per hour",
         }
     }
 
@@ -45,6 +48,7 @@ impl Unit {
             Self::Duration => "5s",
             Self::Share => "1%",
             Self::Rate => "2/s",
+            Self::GrowthRate => "5MiB/h",
         }
     }
 }
@@ -67,6 +71,8 @@ pub enum Amount {
     Share(Percent),
     /// Number of pieces per second, such as iterations.
     Rate(f64),
+    /// Number of bytes per hour; negative if memory shrinks.
+    GrowthRate(GrowthRate),
 }
 
 impl Amount {
@@ -78,6 +84,7 @@ impl Amount {
             Self::Duration(_) => Unit::Duration,
             Self::Share(_) => Unit::Share,
             Self::Rate(_) => Unit::Rate,
+            Self::GrowthRate(_) => Unit::GrowthRate,
         }
     }
 
@@ -88,6 +95,7 @@ impl Amount {
         match unit {
             Unit::Size => parse_size(text).map(Self::Size),
             Unit::Share => text.parse().map(Self::Share),
+            Unit::GrowthRate => text.parse().map(Self::GrowthRate),
             Unit::Count => text
                 .parse()
                 .map(Self::Count)
@@ -115,6 +123,7 @@ impl Amount {
             Self::Duration(duration) => humantime::format_duration(duration).to_string(),
             Self::Share(share) => format!("{}%", share.value()),
             Self::Rate(rate) => format!("{rate}/s"),
+            Self::GrowthRate(rate) => format!("{:.0}B/h", rate.as_bytes_per_hour()),
         }
     }
 
@@ -145,14 +154,15 @@ impl Amount {
         is_comparable.then(|| self.number() / whole.number())
     }
 
-    /// Amount of a number in a unit; a negative number is 0, and one of bytes or pieces rounded.
+    /// Amount of a number in a unit. A negative number is 0 where amounts cannot be negative, and
+    /// one of bytes or pieces is rounded.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "not negative, and a float-to-integer `as` saturates"
     )]
-    pub(crate) fn of_number(number: f64, unit: Unit) -> Self {
-        let number = number.max(0.0);
+    pub(crate) fn of_number(signed: f64, unit: Unit) -> Self {
+        let number = signed.max(0.0);
         match unit {
             Unit::Size => Self::Size(ByteSize(number.round() as u64)),
             Unit::Count => Self::Count(number.round() as u64),
@@ -161,10 +171,12 @@ impl Amount {
             }
             Unit::Share => Self::Share(Percent::new(number)),
             Unit::Rate => Self::Rate(number),
+            Unit::GrowthRate => Self::GrowthRate(GrowthRate::bytes_per_hour(signed)),
         }
     }
 
-    /// Number in the amount's unit: bytes, pieces, seconds, percent or pieces per second.
+    /// Number in the amount's unit: bytes, pieces, seconds, percent, pieces per second or bytes
+    /// per hour.
     #[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^52")]
     pub(crate) fn number(self) -> f64 {
         match self {
@@ -173,6 +185,7 @@ impl Amount {
             Self::Duration(duration) => duration.as_secs_f64(),
             Self::Share(share) => share.value(),
             Self::Rate(rate) => rate,
+            Self::GrowthRate(rate) => rate.as_bytes_per_hour(),
         }
     }
 }
@@ -186,6 +199,7 @@ impl PartialOrd for Amount {
             (Self::Duration(one), Self::Duration(other)) => Some(one.cmp(other)),
             (Self::Share(one), Self::Share(other)) => one.partial_cmp(other),
             (Self::Rate(one), Self::Rate(other)) => one.partial_cmp(other),
+            (Self::GrowthRate(one), Self::GrowthRate(other)) => one.partial_cmp(other),
             _ => None,
         }
     }
@@ -200,11 +214,13 @@ impl fmt::Display for Amount {
             Self::Duration(duration) => f.pad(&format!("{:.3} s", duration.as_secs_f64())),
             Self::Share(share) => share.fmt(f),
             Self::Rate(rate) => f.pad(&format!("{rate:.1}/s")),
+            Self::GrowthRate(rate) => rate.fmt(f),
         }
     }
 }
 
-/// Parser of budgets: a number with a unit is a size, a number without one is a count.
+/// Parser of budgets: a number with a unit is a size, or with `/h` a size per hour; a number
+/// without one is a count.
 impl FromStr for Amount {
     type Err = QuantityError;
 
@@ -212,9 +228,12 @@ impl FromStr for Amount {
         if let Ok(count) = text.trim().parse() {
             return Ok(Self::Count(count));
         }
+        if text.contains('/') {
+            return text.parse().map(Self::GrowthRate);
+        }
         parse_size(text).map(Self::Size).map_err(|error| QuantityError {
             expected: "a size, such as `100MiB` or `0.3GiB` (units: B, KB, KiB, MB, MiB, GB, GiB, \
-                       TB, TiB) or a count, such as `500`",
+                       TB, TiB), a size per hour, such as `5MiB/h`, or a count, such as `500`",
             ..error
         })
     }

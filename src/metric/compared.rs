@@ -35,6 +35,8 @@ pub enum Kind {
     Memory,
     /// Growth of memory, which may be zero.
     Growth,
+    /// Growth of memory per hour, which may be zero.
+    GrowthRate,
     /// CPU time.
     Cpu,
     /// Latencies.
@@ -45,13 +47,15 @@ pub enum Kind {
 
 impl Kind {
     /// Kinds in the order of files and messages.
-    pub const ALL: [Self; 5] = [Self::Memory, Self::Growth, Self::Cpu, Self::Latency, Self::Count];
+    pub const ALL: [Self; 6] =
+        [Self::Memory, Self::Growth, Self::GrowthRate, Self::Cpu, Self::Latency, Self::Count];
 
     /// Name in files and messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Growth => "growth",
+            Self::GrowthRate => "growth-rate",
             Self::Cpu => "cpu",
             Self::Latency => "latency",
             Self::Count => "count",
@@ -62,6 +66,7 @@ impl Kind {
     pub const fn unit(self) -> Unit {
         match self {
             Self::Memory | Self::Growth => Unit::Size,
+            Self::GrowthRate => Unit::GrowthRate,
             Self::Cpu | Self::Latency => Unit::Duration,
             Self::Count => Unit::Count,
         }
@@ -89,6 +94,7 @@ impl ComparedMetric {
             Self::Server(metric) => match metric.unit() {
                 Unit::Size => Kind::Memory,
                 Unit::Duration => Kind::Cpu,
+                Unit::GrowthRate => Kind::GrowthRate,
                 Unit::Count | Unit::Share | Unit::Rate => Kind::Count,
             },
             Self::Latency(..) => Kind::Latency,

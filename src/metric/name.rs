@@ -27,7 +27,11 @@ pub fn budgets_for_help() -> String {
     };
     let sizes =
         alternatives(std::iter::once("the peak of a class of processes").chain(of(Unit::Size)));
-    format!("{sizes} to a size, or {} to a count", alternatives(of(Unit::Count)))
+    format!(
+        "{sizes} to a size, {}, alone or after a class, to a size per hour, or {} to a count",
+        alternatives(of(Unit::GrowthRate)),
+        alternatives(of(Unit::Count))
+    )
 }
 
 /// Names joined as `a, b or c`.

@@ -66,6 +66,8 @@ pub enum Place {
     Totals,
     /// Key figure; with a budget also a row of the server's totals.
     KeyFigure,
+    /// Row of the table of growth per hour.
+    GrowthRates,
     /// Row of the server's totals with a budget; otherwise not shown.
     Nowhere,
 }
@@ -84,6 +86,13 @@ impl Row {
     };
     /// Defaults of a count: higher is worse, and no limit can be set.
     const COUNT: Self = Self { unit: Unit::Count, ..Self::SIZE };
+    /// Defaults of a growth per hour, which has a table of its own and can have a budget.
+    const GROWTH_RATE: Self = Self {
+        unit: Unit::GrowthRate,
+        limits: Limits::Budget,
+        place: Place::GrowthRates,
+        ..Self::SIZE
+    };
     /// Defaults of a duration: higher is worse, and no limit can be set.
     const DURATION: Self = Self { unit: Unit::Duration, ..Self::SIZE };
 }
@@ -129,6 +138,8 @@ statistics! {
         MeanPeak: SIZE { name: "mean-peak", heading: "mean peak" },
         /// Largest RSS sum in one sample.
         MaxSum: SIZE { name: "max-sum", heading: "max sum" },
+        /// Growth per hour of the RSS of the class's processes, over the load.
+        GrowthRate: GROWTH_RATE { name: "growth-rate", heading: "growth per hour" },
     }
 }
 
@@ -157,6 +168,8 @@ statistics! {
             needs: Needs::IdleBeforeAndAfter,
             place: Place::Totals,
         },
+        /// Growth per hour of the RSS sum over the server's processes, over the load.
+        GrowthRate: GROWTH_RATE { name: "growth-rate", heading: "growth per hour" },
         /// Largest number of threads of all server processes in one sample.
         Threads: COUNT {
             name: "threads",

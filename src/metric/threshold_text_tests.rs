@@ -146,7 +146,7 @@ fn amount(unit: Unit) -> BoxedStrategy<Amount> {
             .boxed(),
         Unit::Rate => (1e-9..1e9).prop_map(Amount::Rate).boxed(),
         Unit::Count => (1..=u64::MAX).prop_map(Amount::Count).boxed(),
-        Unit::Size => unreachable!("no metric of a scenario is a size"),
+        Unit::Size | Unit::GrowthRate => unreachable!("no metric of a scenario is a size"),
     }
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Amount, Kind, Unit};
-use crate::units::{ByteSize, Percent, QuantityError};
+use crate::units::{ByteSize, GrowthRate, Percent, QuantityError};
 
 /// Change up to which a metric counts as the same: the larger of a share of the base's value and
 /// an amount.
@@ -27,6 +27,9 @@ impl Tolerance {
         match kind {
             Kind::Memory => tolerance(5.0, Some(Amount::Size(ByteSize::mib(10)))),
             Kind::Growth => tolerance(10.0, Some(Amount::Size(ByteSize::mib(50)))),
+            Kind::GrowthRate => {
+                tolerance(10.0, Some(Amount::GrowthRate(GrowthRate::mib_per_hour(5.0))))
+            }
             Kind::Cpu => tolerance(5.0, None),
             Kind::Latency => tolerance(10.0, None),
             Kind::Count => tolerance(10.0, Some(Amount::Count(10))),

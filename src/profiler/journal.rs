@@ -4,24 +4,32 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::thinning::Thinner;
 use crate::record::profile::{ProcessTable, ProfileLine};
 use crate::record::{JsonLines, RecordError, write_json};
 
 /// Time between flushes of `samples.jsonl`: about as much is lost if the profiler is killed.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Time between writes of `processes.json`. Longer than [`FLUSH_INTERVAL`] because the file
+/// Least time between writes of `processes.json`. Longer than [`FLUSH_INTERVAL`] because the file
 /// is rewritten as a whole.
 const TABLE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Time between writes of `processes.json`, in units of the time that the last write took: a table
+/// of thousands of processes, as after a day, is written less often.
+const TABLE_PAUSE: u32 = 20;
 
 /// Open files of a profile.
 #[derive(Debug)]
 pub(super) struct Journal {
     samples: JsonLines<ProfileLine>,
+    thinner: Thinner,
     lines: u64,
     flushed: Instant,
     processes: PathBuf,
     table_written: Instant,
+    /// Time that the last write of the table took.
+    table_took: Duration,
 }
 
 impl Journal {
@@ -29,14 +37,55 @@ impl Journal {
     pub(super) fn open(samples: &std::path::Path, processes: PathBuf) -> Result<Self, RecordError> {
         let now = Instant::now();
         let samples = JsonLines::append_to(samples)?;
-        Ok(Self { samples, lines: 0, flushed: now, processes, table_written: now })
+        Ok(Self {
+            samples,
+            thinner: Thinner::default(),
+            lines: 0,
+            flushed: now,
+            processes,
+            table_written: now,
+            table_took: Duration::ZERO,
+        })
     }
 
-    /// Appends a line, and flushes if the last flush was [`FLUSH_INTERVAL`] ago.
-    pub(super) fn push(&mut self, line: &ProfileLine) -> Result<(), RecordError> {
+    /// Appends a line, and flushes if the last flush was [`FLUSH_INTERVAL`] ago. Samples of a long
+    /// profile are thinned, and written up to a minute later.
+    pub(super) fn push(&mut self, line: ProfileLine) -> Result<(), RecordError> {
+        match line {
+            ProfileLine::Sample(sample) => {
+                for sample in self.thinner.add(sample) {
+                    self.append(&ProfileLine::Sample(sample))?;
+                }
+            }
+            // Read apart from samples, so that their order does not matter.
+            line @ (ProfileLine::Executor(_)
+            | ProfileLine::Readings(_)
+            | ProfileLine::Upstream(_)) => self.append(&line)?,
+            line => {
+                self.write_samples()?;
+                self.append(&line)?;
+            }
+        }
+        if self.flushed.elapsed() >= FLUSH_INTERVAL { self.samples_to_file() } else { Ok(()) }
+    }
+
+    fn append(&mut self, line: &ProfileLine) -> Result<(), RecordError> {
         self.samples.push(line)?;
         self.lines += 1;
-        if self.flushed.elapsed() >= FLUSH_INTERVAL { self.flush() } else { Ok(()) }
+        Ok(())
+    }
+
+    /// Writes the samples that wait to be thinned, fewer than otherwise together.
+    fn write_samples(&mut self) -> Result<(), RecordError> {
+        for sample in self.thinner.end_window() {
+            self.append(&ProfileLine::Sample(sample))?;
+        }
+        Ok(())
+    }
+
+    fn samples_to_file(&mut self) -> Result<(), RecordError> {
+        self.flushed = Instant::now();
+        self.samples.flush()
     }
 
     /// Number of lines added.
@@ -44,21 +93,23 @@ impl Journal {
         self.lines
     }
 
-    /// Flushes all lines to the operating system.
+    /// Flushes all lines to the operating system, samples that wait to be thinned included.
     pub(super) fn flush(&mut self) -> Result<(), RecordError> {
-        self.flushed = Instant::now();
-        self.samples.flush()
+        self.write_samples()?;
+        self.samples_to_file()
     }
 
     /// Whether the table is due to be written again.
     pub(super) fn is_table_due(&self) -> bool {
-        self.table_written.elapsed() >= TABLE_INTERVAL
+        self.table_written.elapsed() >= TABLE_INTERVAL.max(self.table_took * TABLE_PAUSE)
     }
 
     /// Replaces the table in `processes.json`.
     pub(super) fn write_table(&mut self, table: &ProcessTable) -> Result<(), RecordError> {
+        let began = Instant::now();
         write_json(&self.processes, table)?;
         self.table_written = Instant::now();
+        self.table_took = self.table_written.duration_since(began);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@
 //! operating system is behind the trait in `source.rs`.
 
 mod classify;
+mod databases;
 mod host;
 mod journal;
 #[cfg(target_os = "linux")]
@@ -21,6 +22,7 @@ pub mod protocol;
 mod schedule;
 mod session;
 mod source;
+mod thinning;
 mod tree;
 mod upstream;
 
@@ -69,6 +71,9 @@ pub struct ProfilerOptions {
     pub api_port: Option<u16>,
     /// TCP port of the queue process; `None`: any port but the API port.
     pub queue_port: Option<u16>,
+    /// Directory of the server's state, with its databases; `None` if it is not on this machine.
+    #[serde(default)]
+    pub state: Option<PathBuf>,
     /// Limit of available memory, in bytes; below it the profiler sends
     /// [`protocol::Notice::MemoryFloor`] once.
     pub memory_floor: Option<ByteSize>,
@@ -93,6 +98,7 @@ impl ProfilerOptions {
             marker: None,
             api_port: None,
             queue_port: None,
+            state: None,
             memory_floor: None,
             is_held_to_size: false,
             upstream_figures: false,

@@ -15,7 +15,7 @@ use super::Marker;
 use super::source::{Listed, Memory, Name, ProcessEvents, ProcessSource, PssUss, Reading};
 use crate::ids::ProcessIdentity;
 use crate::process::{self, ProcessStat};
-use crate::record::profile::ProfilerLevel;
+use crate::record::profile::{Output, ProfilerLevel, UnreadOutput};
 
 /// Processes of this machine, as of the last list.
 pub(super) struct Sampled {
@@ -113,6 +113,7 @@ impl ProcessSource for Sampled {
                     swap: None,
                     threads: 1,
                     name,
+                    high_water_read: true,
                     cached: false,
                 })
             }
@@ -126,7 +127,15 @@ impl ProcessSource for Sampled {
         false
     }
 
+    fn output(&mut self, _pid: u32) -> Option<Output> {
+        Some(Output::Unread(UnreadOutput::NotAvailable))
+    }
+
     fn pss_uss(&mut self, _pid: u32) -> Option<PssUss> {
+        None
+    }
+
+    fn open_files(&mut self, _pid: u32) -> Option<u32> {
         None
     }
 

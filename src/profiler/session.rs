@@ -1,9 +1,11 @@
 //! Sampling loop of one profile, from the first sample to the footer.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::databases;
 use super::host::HostSampler;
 use super::journal::Journal;
 use super::overhead::Overhead;
@@ -18,9 +20,13 @@ use crate::ids::ProcessIdentity;
 use crate::limits::MemoryGroups;
 use crate::record::Version;
 use crate::record::profile::{
-    Phase, ProcessTable, ProfileHeader, ProfileLine, Sample, Window, Wrote,
+    Phase, ProcessTable, ProfileHeader, ProfileLine, Readings, Sample, Window, Wrote,
 };
 use crate::units::ByteSize;
+
+/// Time between two readings of single processes: of their memory, threads and open files, and of
+/// the server's databases.
+const READINGS_INTERVAL: Duration = Duration::from_secs(10);
 
 type Commands = Receiver<Result<Command, ProfilerError>>;
 
@@ -40,6 +46,10 @@ pub(super) struct Session<S: ProcessSource, W: Write> {
     window: Option<Window>,
     /// Limit of available memory; `None` after the notice was sent.
     memory_floor: Option<ByteSize>,
+    /// Directory of the server's state, if it is on this machine.
+    state: Option<PathBuf>,
+    /// Time from which on single processes are read again.
+    readings_due: Instant,
 }
 
 impl<S: ProcessSource, W: Write> Session<S, W> {
@@ -70,6 +80,8 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             root_gone: false,
             window: None,
             memory_floor: options.memory_floor,
+            state: options.state.clone(),
+            readings_due: Instant::now(),
         };
         session.write_header(options.interval)?;
         session.take_scheduled_sample()?;
@@ -117,7 +129,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             memory_total: self.host.memory_total(),
             cpus: self.host.cpus(),
         };
-        Ok(self.journal.push(&ProfileLine::Header(header))?)
+        Ok(self.journal.push(ProfileLine::Header(header))?)
     }
 
     fn take_scheduled_sample(&mut self) -> Result<(), ProfilerError> {
@@ -134,22 +146,30 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     fn take_sample(&mut self, started: Instant, late: Duration) -> Result<(), ProfilerError> {
         self.overhead.sample_started(started);
         for sample in self.upstream.iter().flat_map(UpstreamSampler::new_samples) {
-            self.journal.push(&ProfileLine::Upstream(sample))?;
+            self.journal.push(ProfileLine::Upstream(sample))?;
         }
         let at = self.timeline.at(started);
         let sample = self.tree.sample(at).map_err(ProfilerError::List)?;
         let system = self.host.sample();
         let late_micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-        self.journal.push(&ProfileLine::Sample(Sample {
+        self.journal.push(ProfileLine::Sample(Sample {
             at,
             late_micros,
             classes: sample.classes,
             zombies: sample.zombies,
+            left_out: 0,
             system,
         }))?;
+        self.write_executor_readings()?;
+        if started >= self.readings_due {
+            self.readings_due = started + READINGS_INTERVAL;
+            let processes = self.tree.process_readings();
+            let databases = self.state.as_deref().map(databases::sizes).unwrap_or_default();
+            self.journal.push(ProfileLine::Readings(Readings { at, processes, databases }))?;
+        }
         if !sample.root_alive && !self.root_gone {
             self.root_gone = true;
-            self.journal.push(&ProfileLine::ServerGone { at })?;
+            self.journal.push(ProfileLine::ServerGone { at })?;
             self.journal.flush()?;
             self.outbox.send(Notice::ServerGone { at });
         }
@@ -162,12 +182,19 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         Ok(())
     }
 
+    fn write_executor_readings(&mut self) -> Result<(), ProfilerError> {
+        for reading in self.tree.take_executor_readings() {
+            self.journal.push(ProfileLine::Executor(reading))?;
+        }
+        Ok(())
+    }
+
     /// Takes a snapshot of PSS and USS, some milliseconds per process. Samples due meanwhile
     /// are late or missed, and counted so.
     fn snapshot(&mut self, phase: Phase) -> Result<(), ProfilerError> {
         let timeline = self.timeline;
         let snapshot = self.tree.snapshot(phase, || timeline.now());
-        self.journal.push(&ProfileLine::Snapshot(snapshot))?;
+        self.journal.push(ProfileLine::Snapshot(snapshot))?;
         self.journal.flush()?;
         self.outbox.send(Notice::SnapshotTaken { phase });
         Ok(())
@@ -176,7 +203,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     fn begin_window(&mut self, window: Window) -> Result<(), ProfilerError> {
         let before = self.window.replace(window);
         if let Some(peaks) = self.tree.begin_window(self.timeline.now(), before) {
-            self.journal.push(&ProfileLine::PhasePeaks(peaks))?;
+            self.journal.push(ProfileLine::PhasePeaks(peaks))?;
         }
         self.outbox.send(Notice::WindowBegan { window });
         Ok(())
@@ -185,7 +212,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     fn end_window(&mut self) -> Result<(), ProfilerError> {
         let Some(window) = self.window.take() else { return Ok(()) };
         let peaks = self.tree.end_window(self.timeline.now(), window);
-        Ok(self.journal.push(&ProfileLine::PhasePeaks(peaks))?)
+        Ok(self.journal.push(ProfileLine::PhasePeaks(peaks))?)
     }
 
     /// Writes the process table, and returns the number of processes in it.
@@ -204,16 +231,22 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         // The last sample reads every high-water mark, so that the peaks of processes that
         // still run are exact.
         self.tree.invalidate_all();
+        let now = Instant::now();
+        self.readings_due = now;
         // Not scheduled, so it is not late.
-        self.take_sample(Instant::now(), Duration::ZERO)?;
+        self.take_sample(now, Duration::ZERO)?;
         // Exit records of the processes that the last sample found to have exited.
         self.tree.drain_events(self.timeline.now());
         self.end_window()?;
+        // Those of the window's last reading.
+        self.write_executor_readings()?;
         let processes = self.write_table()?;
+        // Samples that wait to be thinned are written before lines are counted.
+        self.journal.flush()?;
         let wrote = Some(Wrote { lines: self.journal.lines(), processes });
         // Last, with the counts of both files: a reader can then tell whether either has lost
         // anything.
-        self.journal.push(&ProfileLine::Footer { at: self.timeline.now(), wrote })?;
+        self.journal.push(ProfileLine::Footer { at: self.timeline.now(), wrote })?;
         self.journal.flush()?;
         self.outbox.send(Notice::Finished);
         Ok(())

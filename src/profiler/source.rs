@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Marker;
 use crate::process::ProcessStat;
-use crate::record::profile::ProfilerLevel;
+use crate::record::profile::{Output, ProfilerLevel};
 
 /// Entry of the list of all processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(super) struct Memory {
     pub(super) swap: Option<u64>,
     pub(super) threads: u32,
     pub(super) name: Name,
+    /// Whether the high-water mark was read with the rest; otherwise it is a lower bound.
+    pub(super) high_water_read: bool,
     /// Whether these are the values of an earlier reading.
     pub(super) cached: bool,
 }
@@ -192,9 +194,17 @@ pub(super) trait ProcessSource {
     /// was not permitted or the operating system has no high-water mark.
     fn reset_peak(&mut self, pid: u32) -> bool;
 
+    /// Request that an executor runs, by the file behind its file descriptor 1; `None` after the
+    /// exit of the process.
+    fn output(&mut self, pid: u32) -> Option<Output>;
+
     /// Reads PSS and USS. On Linux this takes about a thousand times as long as
     /// [`ProcessSource::read`].
     fn pss_uss(&mut self, pid: u32) -> Option<PssUss>;
+
+    /// Counts the open files of a process; `None` after its exit, for a process of another user, and
+    /// where the operating system does not tell.
+    fn open_files(&mut self, pid: u32) -> Option<u32>;
 
     /// Reads the CPU time of a process and of the exited children that it has waited for, theirs
     /// included; `None` after its exit, and where the operating system does not tell.

@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::constant::Constant;
-use crate::analysis::{Absence, Exactness, Measured, Report};
+use crate::analysis::{Absence, Exactness, ExecutorClass, Measured, Report};
 use crate::class::ProcessClass;
 use crate::ids::RunId;
 use crate::metric::ClassMetric;
@@ -68,6 +68,10 @@ pub struct ClassPeak {
     pub peak: Option<ByteSize>,
     /// Value that the peak counts as.
     pub counted: Counted,
+    /// Cause of the peak, and spread over the executors; `None` for other classes, and without
+    /// readings of executors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executors: Option<ExecutorClass>,
 }
 
 /// Value that a measured peak counts as.
@@ -173,7 +177,7 @@ fn peaks(constant: Constant, report: &Report) -> Vec<ClassPeak> {
             let counted = match measured {
                 // All its processes were forks that never called exec, which have no peak of
                 // their own.
-                Measured::Absent(Absence::NoProcess) => return None,
+                Measured::Absent(Absence::NoProcess) | Measured::Growth(_) => return None,
                 Measured::Value(_, Exactness::Exact) => Counted::AsMeasured,
                 Measured::Value(_, Exactness::AtMost(most)) => Counted::AtMost(most),
                 Measured::Value(_, Exactness::Unbounded) | Measured::Absent(_) => Counted::LeftOut,
@@ -184,9 +188,14 @@ fn peaks(constant: Constant, report: &Report) -> Vec<ClassPeak> {
                 processes: memory.processes,
                 peak: measured.size(),
                 counted,
+                executors: executors_of(report, memory.class),
             })
         })
         .collect()
+}
+
+fn executors_of(report: &Report, class: ProcessClass) -> Option<ExecutorClass> {
+    report.attribution.as_ref()?.class(class).cloned()
 }
 
 fn support(constant: Constant, peaks: &[ClassPeak]) -> Support {

@@ -162,6 +162,11 @@ impl RunDir {
         self.path.join("server-size.json")
     }
 
+    /// Path of the server's own record of requests: one `ServerRequests`.
+    pub fn server_requests(&self) -> PathBuf {
+        self.path.join("server-requests.json")
+    }
+
     /// Path of the log of shared resources: one `ResourceLog`.
     pub fn resources(&self) -> PathBuf {
         self.renamed_file("resources.json", v2::RESOURCES)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::metric::Metric;
 use crate::record::outcome::FailureTally;
 
 /// Duration in seconds with three significant digits, or three decimals below 1 s: `0.004`,
@@ -25,5 +26,14 @@ pub(super) fn status(kind: &FailureTally) -> String {
             "load generator's own, says nothing about the server".to_owned()
         }
         (None, None) => "error".to_owned(),
+    }
+}
+
+/// Flag for a budget, quoted for a shell if the metric's name has a space.
+pub(super) fn budget_flag(metric: Metric, limit: &str) -> String {
+    let budget = format!("{metric}={limit}");
+    match budget.contains(' ') {
+        true => format!("--budget '{budget}'"),
+        false => format!("--budget {budget}"),
     }
 }

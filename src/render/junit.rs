@@ -13,7 +13,8 @@ use crate::analysis::{
     About, Finding, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity,
     ThresholdCheck, ThresholdState,
 };
-use crate::metric::{Amount, Metric, ScenarioMetric, Subject, ThresholdOwner};
+use crate::metric::{Amount, ClassMetric, Metric, ScenarioMetric, Subject, ThresholdOwner};
+use crate::render::format::budget_flag;
 use crate::shell;
 use crate::units::total;
 
@@ -60,15 +61,15 @@ fn of_budget(report: &Report, check: &LimitCheck) -> TestCase {
     let metric = check.metric;
     let about = About::Metric(metric);
     let hint = match metric {
-        Metric::Class(..) => {
+        Metric::Class(_, ClassMetric::MaxPeak) => {
             format!(
                 "hint: `cargo xtask report {}` shows growth by class",
                 shell::word(&report.name)
             )
         }
         _ => format!(
-            "hint: set another limit for one run with --budget {metric}={}",
-            metric.unit().example()
+            "hint: set another limit for one run with {}",
+            budget_flag(metric, metric.unit().example())
         ),
     };
     let default = match check.state {
@@ -78,6 +79,7 @@ fn of_budget(report: &Report, check: &LimitCheck) -> TestCase {
         LimitState::Over => failed(NonSuccessKind::Failure, "over budget"),
         LimitState::LimitUnknown => failed(NonSuccessKind::Error, "budget unknown"),
         LimitState::NotMeasured => failed(NonSuccessKind::Error, "not measured"),
+        LimitState::Undecided => failed(NonSuccessKind::Error, "undecided"),
     };
     let status = status(report, Some(&about), &hint, default);
     let text =

@@ -29,9 +29,21 @@ mod finished_run;
 #[case::log_follower("log-follower")]
 #[case::subprocess("subprocess")]
 #[case::other("other")]
+#[case::server_growth_rate("server growth-rate")]
+#[case::server_worker_growth_rate("server-worker growth-rate")]
+#[case::queue_growth_rate("queue growth-rate")]
+#[case::short_executor_growth_rate("short-executor growth-rate")]
+#[case::long_executor_growth_rate("long-executor growth-rate")]
+#[case::starting_executor_growth_rate("starting-executor growth-rate")]
+#[case::jobs_controller_growth_rate("jobs-controller growth-rate")]
+#[case::serve_controller_growth_rate("serve-controller growth-rate")]
+#[case::log_follower_growth_rate("log-follower growth-rate")]
+#[case::subprocess_growth_rate("subprocess growth-rate")]
+#[case::other_growth_rate("other growth-rate")]
 #[case::tree_rss("tree-rss")]
 #[case::tree_pss("tree-pss")]
 #[case::growth("growth")]
+#[case::growth_rate("growth-rate")]
 #[case::threads("threads")]
 #[case::zombies("zombies")]
 #[case::leaked_processes("leaked-processes")]
@@ -56,6 +68,7 @@ fn within_budget(#[case] metric: Metric) -> anyhow::Result<()> {
         LimitState::Over => bail!("over budget: {figures}"),
         LimitState::LimitUnknown => bail!("unknown limit: {figures}"),
         LimitState::NotMeasured => bail!("not measured: {figures}"),
+        LimitState::Undecided => bail!("undecided: {figures}"),
     }
 }
 

@@ -16,6 +16,9 @@ use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 use tempfile::TempDir;
 
+use crate::judging::evidence::{four_users, good_run};
+use crate::run_files::write_profile;
+
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kept/v2").join(name)
 }
@@ -114,6 +117,20 @@ fn a_profile_of_format_2_is_read() {
     let short = memory.class(ProcessClass::ShortExecutor).and_then(|class| class.peak);
     assert!(short > Some(ByteSize::mib(100)), "{short:?}");
     assert!(profile.files().header().is_ok() && profile.files().table().is_ok());
+}
+
+#[test]
+fn a_profile_of_version_3_has_no_readings_of_executors() {
+    let (_folder, profile) = write_profile(&good_run(&four_users()));
+    let samples = profile.files().samples;
+    let text = std::fs::read_to_string(&samples).expect("the file was just written");
+    let before = text.replacen("\"version\":4", "\"version\":3", 1);
+    assert_ne!(before, text);
+    std::fs::write(&samples, before).expect("the file can be written");
+    let evidence = ProfileEvidence::read(&profile).expect("the profile can be read");
+    assert!(evidence.damage.is_empty(), "{:?}", evidence.damage);
+    let report = ProfileReport::assemble(&evidence);
+    assert!(report.memory.is_some() && report.attribution.is_none());
 }
 
 /// Copy of the plan, the environment and one file of a run, with another version in that file.

@@ -23,6 +23,7 @@ use skyload::scenario::{Need, ScenarioId};
 use skyload::units::ByteSize;
 
 use crate::changes::{changed, changes, try_all, try_changes};
+use crate::judging::attribution::attributed_run;
 use crate::judging::changes::{Change, resource_fails};
 use crate::judging::evidence::{LOAD_BEGAN, at, four_users, good_run};
 use crate::judging::server_views::metrics;
@@ -63,13 +64,18 @@ fn small_run() -> Evidence {
         ..log.steps[0].clone()
     });
     run.nodes = Some(NodeFigures::default());
+    let attributed = attributed_run();
+    let readings = attributed.profile.into_iter();
+    let readings = readings.filter(|line| matches!(line, ProfileLine::Executor(_)));
+    run.profile.splice(5..5, readings);
+    run.server_requests = attributed.server_requests;
     run.fail_iterations(1);
     run.happens(LOAD_BEGAN, Event::LeakedProcesses(vec!["python".to_owned()]));
     run
 }
 
 /// Names of the files of a small run.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "request.json",
     "plan.json",
     "run.json",
@@ -82,6 +88,7 @@ const FILES: [&str; 12] = [
     "outcomes/api-status.json",
     "outcomes/cli-launch.json",
     "server-metrics.jsonl",
+    "server-requests.json",
 ];
 
 fn files() -> Vec<Vec<u8>> {
@@ -121,6 +128,7 @@ fn evidence(files: &[Vec<u8>], good: &Evidence) -> Option<Evidence> {
         profile: lines(&files[5]),
         processes: whole(&files[6]),
         server_metrics: lines(&files[11]),
+        server_requests: whole(&files[12]),
         resources: whole(&files[7]),
         nodes: whole(&files[8]),
         outcomes: outcomes.into_iter().flatten().collect(),

@@ -26,7 +26,7 @@ fn gate_cases_and_budgets_are_the_same() {
 
 #[test]
 fn gate_cases_are_named_after_their_budgets() {
-    let names = budgets().iter().map(|name| name.replace('-', "_")).collect();
+    let names = budgets().iter().map(|name| name.replace(['-', ' '], "_")).collect();
     assert_eq!(between(GATE, "#[case::", "#[case::", "("), names);
 }
 

@@ -33,6 +33,9 @@ fn write_run_files(evidence: &Evidence, run: &RunDir) {
     if let Some(resources) = &evidence.resources {
         write_json(&run.resources(), resources).expect(WRITTEN);
     }
+    if let Some(requests) = &evidence.server_requests {
+        write_json(&run.server_requests(), requests).expect(WRITTEN);
+    }
     if let Some(nodes) = &evidence.nodes {
         write_json(&run.nodes(), nodes).expect(WRITTEN);
     }

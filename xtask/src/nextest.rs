@@ -110,7 +110,7 @@ impl Tests {
     /// each.
     pub(crate) fn run_gate(&self, report: &Report, run: &RunDir) -> Result<(bool, Vec<String>)> {
         // A case of a metric without a budget in this run would have nothing to check.
-        let case = |check: &LimitCheck| check.metric.to_string().replace('-', "_");
+        let case = |check: &LimitCheck| check.metric.to_string().replace(['-', ' '], "_");
         let budgeted: Vec<String> = report.budgets.iter().map(case).collect();
         let chosen: Vec<&str> = self
             .gate

@@ -12,9 +12,11 @@
 //! | `FAKE_SKY_IMPORT_MS` | import time of an executor, until it has its title (100) |
 //! | `FAKE_SKY_SERVICE_MS` | run time of a request (20) |
 //! | `FAKE_SKY_SPIKE_MIB` | memory that each request takes for 40 ms in addition (0) |
+//! | `FAKE_SKY_REQUEST_MIB` | `sky.status:60`: memory that requests of this name take in addition while they run; daemons have names, too: `sky.status-refresh:60` (none) |
 //! | `FAKE_SKY_LEAKED_MIB` | memory that an executor leaks with its first request (0) |
 //! | `FAKE_SKY_LEAKED_THREADS` | likewise: idle threads (0) |
 //! | `FAKE_SKY_ZOMBIES` | likewise: child processes that exited and are not reaped (0) |
+//! | `FAKE_SKY_LEAK_KIB` | memory that an executor leaks with each request (0) |
 //! | `FAKE_SKY_SHORT_POOL` | size of the executor pool for short requests (4); for long ones it is 2 |
 //! | `FAKE_SKY_BURST` | executors beyond the pool, for one request each, per queue (0) |
 //! | `FAKE_SKY_DAEMONS` | the server's own requests, each of which occupies a short executor, up to 4 (1) |
@@ -65,6 +67,7 @@
 //! | `FAKE_SKY_CONSTANTS` | JSON object that `fake-sky constants` prints instead of SkyPilot's |
 
 mod faults;
+mod sizes;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -72,6 +75,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 pub use self::faults::Faults;
+pub use self::sizes::Sizes;
 
 const PREFIX: &str = "FAKE_SKY_";
 
@@ -83,7 +87,9 @@ pub struct Settings {
     pub import: Duration,
     pub service: Duration,
     pub spike_mib: usize,
+    pub request_mib: Sizes,
     pub leaked_mib: usize,
+    pub leak_kib: usize,
     pub leaked_threads: usize,
     pub zombies: usize,
     pub short_pool: usize,
@@ -143,7 +149,9 @@ impl Default for Settings {
             import: Duration::from_millis(100),
             service: Duration::from_millis(20),
             spike_mib: 0,
+            request_mib: Sizes::default(),
             leaked_mib: 0,
+            leak_kib: 0,
             leaked_threads: 0,
             zombies: 0,
             short_pool: 4,
@@ -225,7 +233,9 @@ impl Settings {
             "IMPORT_MS" => self.import = millis(value)?,
             "SERVICE_MS" => self.service = millis(value)?,
             "SPIKE_MIB" => self.spike_mib = value.parse()?,
+            "REQUEST_MIB" => self.request_mib = value.parse()?,
             "LEAKED_MIB" => self.leaked_mib = value.parse()?,
+            "LEAK_KIB" => self.leak_kib = value.parse()?,
             "LEAKED_THREADS" => self.leaked_threads = value.parse()?,
             "ZOMBIES" => self.zombies = value.parse()?,
             "SHORT_POOL" => self.short_pool = value.parse()?,

@@ -1,5 +1,6 @@
 //! Findings on budgets, and on the coverage of the run by the profile.
 
+use super::growth_rates::is_rate;
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::limits::{CONFIGURED, LimitCheck, LimitState};
 use crate::analysis::metrics::{Absence, Measured};
@@ -15,13 +16,15 @@ impl Findings {
             let metric = check.metric;
             let about = About::Metric(metric);
             match (check.state, check.measured, check.limit) {
+                // Growth per hour gets its findings in `of_growth_rates`.
+                (LimitState::Over | LimitState::NotMeasured, ..) if is_rate(metric) => {}
                 (LimitState::Over, Some(measured), Some(limit)) => self.add_about(
                     about,
                     Severity::OverBudget,
                     format!("{metric}: {measured}, budget {limit} ({})", check.source),
                 ),
                 // A budget that only a lower bound is within gets its finding in `of_coverage`.
-                (LimitState::Over | LimitState::Within, ..) => {}
+                (LimitState::Over | LimitState::Within | LimitState::Undecided, ..) => {}
                 (LimitState::Skipped, ..) => match case.sources.measure(metric) {
                     Measured::Absent(Absence::NotStopped) => self.add_about(
                         about,
@@ -144,7 +147,8 @@ impl Findings {
         self.add(Severity::Note, swapping);
         for check in case.budgets.iter().filter(|check| check.state == LimitState::Within) {
             let metric = check.metric;
-            if matches!(metric, Metric::Server(_)) && metric.unit() == Unit::Size {
+            let is_sum = matches!(metric, Metric::Server(_)) && metric.unit() == Unit::Size;
+            if is_sum || is_rate(metric) {
                 self.add_about(
                     About::Metric(metric),
                     Severity::Inconclusive,

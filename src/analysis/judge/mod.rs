@@ -5,6 +5,7 @@
 //! that was not overloaded. Everything else is inconclusive.
 
 mod events;
+mod growth_rates;
 mod idleness;
 mod infrastructure;
 mod memory;
@@ -180,6 +181,7 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
     findings.of_lost_iterations(case);
     findings.of_thresholds(case);
     findings.of_budgets(case);
+    findings.of_growth_rates(case);
     findings.of_versions(case);
     findings.of_idleness(case);
     findings.of_coverage(case);

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::Evidence;
+use super::readings_timeline;
 use super::timeline::{self, TimeSeries, Timeline};
 use crate::clock::Timestamp;
 use crate::record::events::Event;
@@ -27,6 +28,7 @@ pub struct RunSeries<'a> {
     /// Time at which the load began; `None` if it did not.
     load_began: Option<Timestamp>,
     timeline: Timeline,
+    readings: Vec<TimeSeries>,
     available_memory: Option<TimeSeries>,
 }
 
@@ -96,13 +98,14 @@ impl<'a> RunSeries<'a> {
             evidence,
             load_began: evidence.events.iter().find(began).map(|logged| logged.at),
             timeline: timeline::assemble(evidence),
+            readings: readings_timeline::assemble(evidence),
             available_memory: timeline::available_memory(evidence),
         }
     }
 
     /// Points, made one by one: source by source, each in order of time.
     pub fn points(&self) -> impl Iterator<Item = Point<'_>> {
-        let charts = self.timeline.series.iter().flat_map(profile::of_chart);
+        let charts = self.timeline.series.iter().chain(&self.readings).flat_map(profile::of_chart);
         let available = self.available_memory.iter().flat_map(profile::of_available_memory);
         let snapshots = profile::of_phase_ends(self.evidence);
         let scenarios = self.evidence.outcomes.values().flat_map(scenarios::of_outcome);

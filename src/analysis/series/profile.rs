@@ -18,6 +18,10 @@ pub(super) fn of_chart(series: &TimeSeries) -> impl Iterator<Item = (Timestamp, 
         Quantity::MemorySum => (Source::Profile, "rss-sum", Unit::Mib),
         Quantity::MemoryOfLargest => (Source::Profile, "rss-max", Unit::Mib),
         Quantity::Processes => (Source::Profile, "processes", Unit::Count),
+        Quantity::Threads => (Source::Profile, "threads", Unit::Count),
+        Quantity::OpenFiles => (Source::Profile, "open-files", Unit::Count),
+        Quantity::Zombies => (Source::Profile, "zombies", Unit::Count),
+        Quantity::Databases => (Source::Profile, "database-size", Unit::Mib),
         Quantity::Cpu => (Source::Machine, "cpu", Unit::Percent),
         Quantity::MachineMemory => (Source::Machine, "memory-used", Unit::Gib),
         Quantity::InFlight => (Source::Scenario, "in-flight", Unit::Count),
@@ -40,9 +44,10 @@ fn of_lines<'a>(
     unit: Unit,
 ) -> impl Iterator<Item = (Timestamp, Value<'a>)> {
     series.lines.iter().flat_map(move |line| {
-        let subject = match line.subject {
+        let subject = match &line.subject {
             Subject::AllProcesses => ALL_PROCESSES,
             Subject::Class(class) => class.name(),
+            Subject::Database(name) => name,
             Subject::Machine => "machine",
             Subject::Kind(kind) => kind.name(),
         };

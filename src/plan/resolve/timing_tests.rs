@@ -171,3 +171,21 @@ fn sequential_groups_are_smaller_bursts() {
     assert!(overload(false).is_some());
     assert!(overload(true) < overload(false));
 }
+
+#[test]
+fn a_load_that_lasts_for_hours_extends_the_time_limits_of_all_kinds_of_scenarios() {
+    let request = LoadRequest {
+        users: Some("2".to_owned()),
+        api: vec!["status".to_owned()],
+        cli: vec!["status".to_owned()],
+        hold: vec!["stream=2".to_owned()],
+        time: Some("8h".to_owned()),
+        ..<_>::default()
+    };
+    let plan = resolved(&request, &MACHINE);
+    for scenario in &plan.scenarios {
+        let limit = plan.time_limit(scenario.id);
+        assert!(limit >= plan.scenario_timeout + Duration::from_secs(8 * 3600), "{}", scenario.id);
+    }
+    assert!(plan.scenarios.len() >= 4, "API, CLI, held connections and the health probe");
+}

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::source::{ExitRecord, ForkEvent, Memory, Name, ProcessEvents};
 use crate::ids::ProcessIdentity;
 use crate::process::ProcessStat;
+use crate::record::profile::Output;
 
 /// Process of the fake machine.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ pub(super) struct FakeProcess {
     pub(super) has_freed_memory: bool,
     pub(super) memory: Memory,
     pub(super) ports: Vec<u16>,
+    pub(super) output: Output,
 }
 
 /// Callback that changes the machine in a test.
@@ -144,9 +146,11 @@ impl FakeMachine {
                 swap: Some(0),
                 threads: 1,
                 name: Name::default(),
+                high_water_read: true,
                 cached: false,
             },
             ports: Vec::new(),
+            output: Output::NoRequest,
         };
         self.processes.borrow_mut().insert(pid, process);
         self.emit(|events| events.forks.push(ForkEvent { pid, parent, started: 100 }));
@@ -182,6 +186,12 @@ impl FakeMachine {
             process.memory.rss = bytes;
             process.memory.high_water = process.memory.high_water.max(bytes);
         });
+    }
+
+    /// Makes an executor run a request, or none.
+    pub(super) fn run(&self, pid: u32, request: Option<&str>) {
+        let output = request.map(|id| Output::Request(id.to_owned()));
+        self.with(pid, |process| process.output = output.unwrap_or(Output::NoRequest));
     }
 
     /// Moves memory between RAM and swap, so that `megabytes` are in swap.

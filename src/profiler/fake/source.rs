@@ -7,7 +7,7 @@ use super::{FakeMachine, FakeProcess};
 use crate::process::ProcessStat;
 use crate::profiler::Marker;
 use crate::profiler::source::{Listed, Memory, ProcessEvents, ProcessSource, PssUss, Reading};
-use crate::record::profile::ProfilerLevel;
+use crate::record::profile::{Output, ProfilerLevel};
 
 /// Handle of a fake process.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl ProcessSource for FakeMachine {
             Some(last) => {
                 let high_water = last.high_water.max(memory.rss);
                 // As in `procfs`, swap is read together with the high-water mark only.
-                Memory { rss: memory.rss, high_water, swap: None, ..last }
+                Memory { rss: memory.rss, high_water, swap: None, high_water_read: false, ..last }
             }
         };
         handle.last = Some(memory);
@@ -111,6 +111,10 @@ impl ProcessSource for FakeMachine {
         true
     }
 
+    fn output(&mut self, pid: u32) -> Option<Output> {
+        self.query("output", pid, |process| process.output.clone())
+    }
+
     fn pss_uss(&mut self, pid: u32) -> Option<PssUss> {
         let pss_uss = self.query("pss_uss", pid, |process| PssUss {
             pss: process.memory.rss / 2,
@@ -121,6 +125,10 @@ impl ProcessSource for FakeMachine {
             action(self);
         }
         pss_uss
+    }
+
+    fn open_files(&mut self, pid: u32) -> Option<u32> {
+        self.query("open_files", pid, |process| process.memory.threads + 3)
     }
 
     fn cpu_time(&mut self, pid: u32) -> Option<Duration> {

@@ -103,7 +103,7 @@ impl Handle {
             if self.skip > 0 {
                 self.skip -= 1;
                 self.until_peak -= 1;
-                return Some(Memory { swap: None, cached: true, ..last });
+                return Some(Memory { swap: None, high_water_read: false, cached: true, ..last });
             }
             // An idle process is read rarely, so each of its readings must show a new name.
             let by_stat = self.is_idle() || self.until_peak.is_multiple_of(STAT_EVERY);
@@ -123,7 +123,8 @@ impl Handle {
                 self.until_peak -= 1;
                 self.track_size(if by_stat { STAT } else { STATM }, now.rss);
                 // A lower bound until `status` is read again.
-                let last = Memory { high_water: last.high_water.max(now.rss), ..now };
+                let high_water = last.high_water.max(now.rss);
+                let last = Memory { high_water, high_water_read: false, ..now };
                 self.last = Some(last);
                 return Some(last);
             }
@@ -217,7 +218,10 @@ mod tests {
         (handle.until_peak, handle.unchanged, handle.skip) = (10, IDLE_AFTER, 2);
         let grown = std::hint::black_box(vec![1_u8; 80 << 20]);
         for _ in 0..2 {
-            assert_eq!(read(&mut handle, 1), Memory { swap: None, cached: true, ..first });
+            assert_eq!(
+                read(&mut handle, 1),
+                Memory { swap: None, high_water_read: false, cached: true, ..first }
+            );
         }
         let next = read(&mut handle, 1);
         assert!(next.rss > first.rss + (40 << 20) && !next.cached, "{}", grown.len());

@@ -4,6 +4,7 @@
 //! that are read often stay open and are read into a reused buffer.
 
 mod handle;
+mod output;
 mod text;
 
 use std::fs::{self, File};
@@ -21,7 +22,7 @@ use super::kernel::Kernel;
 use super::source::{Listed, ProcessEvents, ProcessSource, PssUss, Reading};
 use crate::listeners::Listeners;
 use crate::process::{self, ProcessStat};
-use crate::record::profile::ProfilerLevel;
+use crate::record::profile::{Output, ProfilerLevel};
 
 /// Size of the buffer for `/proc/PID/status`, in bytes. The file has about 1.5 kB, and more
 /// for a process with hundreds of supplementary groups.
@@ -143,8 +144,22 @@ impl ProcessSource for ProcFs {
         fs::write(format!("/proc/{pid}/clear_refs"), HIGH_WATER_MARK).is_ok()
     }
 
+    fn output(&mut self, pid: u32) -> Option<Output> {
+        output::read(pid)
+    }
+
     fn pss_uss(&mut self, pid: u32) -> Option<PssUss> {
         text::pss_uss(&fs::read(format!("/proc/{pid}/smaps_rollup")).ok()?)
+    }
+
+    fn open_files(&mut self, pid: u32) -> Option<u32> {
+        let path = format!("/proc/{pid}/fd");
+        // Linux 6.2 and later have the number as the size of the directory, which takes no list.
+        let count = match fs::metadata(&path).ok()?.len() {
+            0 => u64::try_from(fs::read_dir(&path).ok()?.count()).ok()?,
+            size => size,
+        };
+        u32::try_from(count).ok()
     }
 
     fn cpu_time(&mut self, pid: u32) -> Option<Duration> {
@@ -204,6 +219,9 @@ mod tests {
         assert!(memory.high_water >= memory.rss && memory.rss > 1 << 20);
         assert!(source.pss_uss(std::process::id()).unwrap().uss > 0);
         assert!(source.cpu_time(std::process::id()).is_some());
+        let before = source.open_files(std::process::id()).unwrap();
+        let _files: Vec<File> = (0..50).map(|_| File::open("/dev/null").unwrap()).collect();
+        assert!(source.open_files(std::process::id()).unwrap() >= before + 50);
     }
 
     #[test]

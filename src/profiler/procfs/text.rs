@@ -34,7 +34,15 @@ pub(super) fn status_memory(status: &[u8]) -> Option<Memory> {
         }
     }
     let threads = threads.and_then(|threads| u32::try_from(threads).ok())?;
-    Some(Memory { rss: rss?, high_water: high_water?, swap, threads, name, cached: false })
+    Some(Memory {
+        rss: rss?,
+        high_water: high_water?,
+        swap,
+        threads,
+        name,
+        high_water_read: true,
+        cached: false,
+    })
 }
 
 /// Parses `/proc/PID/stat`, which lacks swap and the high-water mark; the latter is set to
@@ -56,7 +64,15 @@ pub(super) fn stat_memory(stat: &[u8]) -> Option<Memory> {
         return None;
     }
     let threads = u32::try_from(threads).ok()?;
-    Some(Memory { rss, high_water: rss, swap: None, threads, name, cached: false })
+    Some(Memory {
+        rss,
+        high_water: rss,
+        swap: None,
+        threads,
+        name,
+        high_water_read: false,
+        cached: false,
+    })
 }
 
 /// CPU time in `/proc/PID/stat`: of the process, and of the exited children that it has waited
@@ -143,6 +159,7 @@ mod tests {
             swap: Some(30 * 1024),
             threads: 7,
             name: Name::of(b"SkyPilot:execut"),
+            high_water_read: true,
             cached: false,
         };
         assert_eq!(status_memory(STATUS.as_bytes()), Some(expected));

@@ -30,16 +30,20 @@
 //! had at least the sum of both then, and an unknown amount at other times: its peak is a
 //! lower bound.
 
+mod records;
+
 use std::time::Duration;
 
+use self::records::RssRange;
 use super::command_line::Fingerprint;
+use super::executors::Watch;
 use super::peak::Peak;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::process::ProcessStat;
 use crate::profiler::classify::Classified;
 use crate::profiler::source::{ExitRecord, Memory, Name};
-use crate::record::profile::{Ending, ProcessRecord};
+use crate::record::profile::Ending;
 use crate::units::ByteSize;
 
 /// Time after which a fork without an exec counts as a process of its own.
@@ -78,6 +82,8 @@ pub(super) struct Member<H> {
     /// Short description for reports, such as the name of the program.
     pub(super) kind: Option<String>,
     pub(super) threads: u32,
+    /// RSS since the last readings of single processes; `None` before the first sample after them.
+    rss: Option<RssRange>,
     /// Fastest growth of the high-water mark, in bytes per second. If the mark is read less
     /// often than the rest, its growth counts for the last sampling interval: the rate is
     /// then too high, never too low.
@@ -105,6 +111,8 @@ pub(super) struct Member<H> {
     peak_while_starting: Option<u64>,
     /// Largest amount in swap at one reading, in bytes; `None` if there never was any.
     swapped: Option<u64>,
+    /// Last readings of an executor.
+    pub(super) watch: Watch,
 }
 
 /// Whether a member runs, and how it exited.
@@ -137,6 +145,7 @@ impl<H> Member<H> {
             title: String::new(),
             kind: None,
             threads: 0,
+            rss: None,
             fastest_growth: None,
             untitled: false,
             state: State::Running(handle),
@@ -151,6 +160,7 @@ impl<H> Member<H> {
             forked_peak: Peak::default(),
             peak_while_starting: None,
             swapped: None,
+            watch: Watch::default(),
         }
     }
 
@@ -275,6 +285,7 @@ impl<H> Member<H> {
         if self.is_pre_exec(at) {
             return;
         }
+        self.rss = Some(RssRange::with(self.rss, memory));
         if !memory.cached {
             // A cached reading must not count: growth since the last real one is unread.
             self.last_read = Some(at);
@@ -361,33 +372,6 @@ impl<H> Member<H> {
             let unseen = self.last_read.map(|last| at.since(last));
             self.state = State::Exited(Ending::Unread { unseen });
             self.exited = Some(at);
-        }
-    }
-
-    /// Record of the process for `processes.json`.
-    pub(super) fn record(&self) -> ProcessRecord {
-        ProcessRecord {
-            identity: self.stat.identity,
-            parent: self.stat.parent,
-            class: self.class,
-            title: self.title.clone(),
-            kind: self.kind.clone(),
-            first_seen: self.first_seen,
-            last_read: self.last_read,
-            peak: self.peak.whole.max(self.forked_peak.whole).map(ByteSize),
-            peak_while_starting: self.peak_while_starting.map(ByteSize),
-            swapped: self.swapped.map(ByteSize),
-            threads: self.threads,
-            fastest_growth: self.fastest_growth.map(ByteSize),
-            exited: self.exited,
-            signal: self.signal,
-            ending: match self.state {
-                State::Running(_) => Ending::Alive,
-                // Decided here, since an exit record may arrive after a sample has noticed the
-                // exit.
-                State::Exited(_) if self.has_exit_record => Ending::Recorded,
-                State::Exited(unread) => unread,
-            },
         }
     }
 }

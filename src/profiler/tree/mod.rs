@@ -3,6 +3,7 @@
 mod command_line;
 mod discovery;
 mod events;
+mod executors;
 mod member;
 mod peak;
 mod scope;
@@ -26,7 +27,8 @@ use super::source::{Listed, Memory, ProcessEvents, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::record::profile::{
-    ClassSample, ClassSnapshot, Phase, ProcessRecord, ProfilerLevel, Snapshot,
+    ClassSample, ClassSnapshot, ExecutorReading, Phase, ProcessReading, ProcessRecord,
+    ProfilerLevel, Snapshot,
 };
 use crate::units::ByteSize;
 
@@ -64,6 +66,8 @@ pub(super) struct Tree<S: ProcessSource> {
     zombies: Zombies,
     /// Number of members whose peaks could not be reset when the window began.
     not_reset: u32,
+    /// Readings of executors that were not taken yet.
+    executor_readings: Vec<ExecutorReading>,
     command_line: Vec<u8>,
     /// Readings of the current sample, with the indexes of the members.
     readings: Vec<(usize, Memory)>,
@@ -97,6 +101,7 @@ impl<S: ProcessSource> Tree<S> {
             recent_exits: RecentExits::default(),
             zombies: Zombies::default(),
             not_reset: 0,
+            executor_readings: Vec::new(),
             command_line: Vec::new(),
             readings: Vec::new(),
         }
@@ -197,6 +202,17 @@ impl<S: ProcessSource> Tree<S> {
         snapshot
     }
 
+    /// Readings of the members that run, as of the last sample.
+    pub(super) fn process_readings(&mut self) -> Vec<ProcessReading> {
+        let mut readings = Vec::with_capacity(self.alive.len());
+        for &index in &self.alive {
+            let member = &mut self.members[index];
+            let open_files = self.source.open_files(member.stat.identity.pid);
+            readings.extend(member.take_reading(open_files));
+        }
+        readings
+    }
+
     /// Records of all processes that were ever in the tree, in the order of discovery.
     pub(super) fn records(&self) -> Vec<ProcessRecord> {
         self.members.iter().map(Member::record).collect()
@@ -227,6 +243,9 @@ impl<S: ProcessSource> Tree<S> {
         let member = &mut self.members[index];
         member.update_memory(memory, at);
         let counts = !member.is_pre_exec(at);
+        if counts {
+            self.watch(index, memory, at);
+        }
         Some(counts.then_some(memory))
     }
 

@@ -4,6 +4,7 @@ mod cautions;
 mod conclusion;
 mod concurrency;
 mod effects;
+mod outliers;
 
 use std::cmp::Ordering;
 use std::io::{self, Write};
@@ -33,6 +34,7 @@ pub fn render(
         "\nRUNS with the max peak per class, in MiB (in parentheses: number of processes)"
     )?;
     runs(recommendation, out)?;
+    outliers::write(recommendation, out)?;
     writeln!(out, "\nHEADROOM: {}", cautions::headroom_rule())?;
     effects::write(recommendation, out)?;
     concurrency::write(recommendation, out)?;

@@ -3,9 +3,11 @@
 //! `samples.jsonl` has one [`ProfileLine`] per line and can be read up to its last complete
 //! line. `processes.json` has one [`ProcessTable`], renewed regularly and at the end.
 
+mod executor;
 mod level;
 mod phase;
 mod process;
+mod readings;
 mod sample;
 
 use std::time::Duration;
@@ -13,9 +15,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use executor::{ExecutorMemory, ExecutorReading, Output, UnreadOutput, is_daemon};
 pub use level::{LevelChoice, ProfilerLevel};
 pub use phase::{ClassSnapshot, Phase, PhasePeaks, Snapshot, Window};
 pub use process::{Ending, ProcessRecord, ProcessTable, ProfilerOverhead};
+pub use readings::{ProcessReading, Readings};
 pub use sample::{ClassSample, KeywordMemory, Sample, SystemSample, UpstreamSample};
 
 use crate::clock::Timestamp;
@@ -31,6 +35,10 @@ pub enum ProfileLine {
     Header(ProfileHeader),
     /// Sample of all server processes.
     Sample(Sample),
+    /// Reading of one executor whose request or memory has changed.
+    Executor(ExecutorReading),
+    /// Readings of each process, and of the server's databases, every ten seconds.
+    Readings(Readings),
     /// PSS and USS of the process tree, read at the end of a phase.
     Snapshot(Snapshot),
     /// Peaks of one phase, with `--phase-peaks`.
@@ -55,11 +63,13 @@ pub enum ProfileLine {
 
 impl Log for ProfileLine {
     const KIND: &'static str = "profile";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const OLDEST: u32 = v2::VERSION;
 
-    fn upgrade(_version: u32, line: Value) -> Value {
-        v2::profile_line(line)
+    fn upgrade(version: u32, line: Value) -> Value {
+        // Version 3 has no readings, neither of executors nor of each process, and is the same but
+        // for that.
+        if version <= v2::VERSION { v2::profile_line(line) } else { line }
     }
 }
 
@@ -78,7 +88,7 @@ pub struct Wrote {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfileHeader {
     /// Format of the file.
-    pub version: Version<3>,
+    pub version: Version<4>,
     /// Start time of the profiler.
     pub at: Timestamp,
     /// Main process of the server.

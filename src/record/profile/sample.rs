@@ -21,6 +21,9 @@ pub struct Sample {
     /// Number of zombies: processes that exited and were not waited for by their parents.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub zombies: u32,
+    /// Number of samples since the previous one in the file that were left out of a long profile.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u32,
     /// Figures of the machine, which are read less often; `None` in the samples between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<SystemSample>,

@@ -4,6 +4,7 @@ use super::data::{Axis, Chart, Limit, Series};
 use crate::analysis::{
     ChartData, LimitCheck, Line, Quantity, Report, Subject, TimeSeries, Timeline, rounded,
 };
+use crate::class::ProcessClass;
 use crate::metric::{Amount, Metric, ServerMetric};
 use crate::scenario::ScenarioKind;
 use crate::units::{as_gib, as_mib};
@@ -20,11 +21,11 @@ pub(super) fn over_time(report: &Report, data: &ChartData, axis: Axis) -> Vec<Ch
             unit: labels.unit,
             digits: time_series.quantity.digits(),
             times: time_series.times.iter().map(|at| axis.seconds(*at)).collect(),
-            series: time_series.lines.iter().map(series).collect(),
+            series: time_series.lines.iter().enumerate().map(series).collect(),
             limits: limits(report, timeline, time_series.quantity),
         }
     };
-    timeline.series.iter().chain(&data.load).map(chart).collect()
+    timeline.series.iter().chain(&data.readings).chain(&data.load).map(chart).collect()
 }
 
 /// Labels of a chart.
@@ -57,6 +58,30 @@ impl Labels {
                 unit: "processes",
                 note: "`starting-executor`: still imports SkyPilot.",
             },
+            Quantity::Threads => Self {
+                id: "threads",
+                title: "Threads by class",
+                unit: "threads",
+                note: "Read every 10 s.",
+            },
+            Quantity::OpenFiles => Self {
+                id: "open-files",
+                title: "Open files by class",
+                unit: "files",
+                note: "Sockets and pipes included. Read every 10 s.",
+            },
+            Quantity::Zombies => Self {
+                id: "zombies",
+                title: "Zombies",
+                unit: "processes",
+                note: "Exited processes that no parent has waited for.",
+            },
+            Quantity::Databases => Self {
+                id: "databases",
+                title: "Databases of the server",
+                unit: "MiB",
+                note: "Write-ahead logs included. Read every 10 s.",
+            },
             Quantity::Cpu => Self {
                 id: "cpu",
                 title: "Host CPU use",
@@ -85,10 +110,15 @@ impl Labels {
     }
 }
 
-fn series(line: &Line) -> Series {
-    let (name, look) = match line.subject {
+fn series((position, line): (usize, &Line)) -> Series {
+    let (name, look) = match &line.subject {
         Subject::AllProcesses => ("all processes", "all"),
         Subject::Class(class) => (class.name(), class.name()),
+        // There is a look for each class, and none for the databases of a release.
+        Subject::Database(name) => {
+            let look = ProcessClass::ALL[position % ProcessClass::ALL.len()].name();
+            (name.as_str(), look)
+        }
         Subject::Machine => ("in use", "machine"),
         Subject::Kind(ScenarioKind::Cli) => ("CLI scenarios", "cli"),
         Subject::Kind(ScenarioKind::Hold) => ("held connections", "hold"),
@@ -110,7 +140,14 @@ fn limits(report: &Report, timeline: &Timeline, quantity: Quantity) -> Vec<Limit
             let limit = |value| Limit { name: "total".to_owned(), value };
             all.map(limit).into_iter().collect()
         }
-        Quantity::Processes | Quantity::Cpu | Quantity::InFlight | Quantity::Starts => Vec::new(),
+        Quantity::Processes
+        | Quantity::Threads
+        | Quantity::OpenFiles
+        | Quantity::Zombies
+        | Quantity::Databases
+        | Quantity::Cpu
+        | Quantity::InFlight
+        | Quantity::Starts => Vec::new(),
     }
 }
 

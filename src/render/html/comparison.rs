@@ -247,7 +247,7 @@ impl Axis {
 
 fn charts(curves: &Compared<'_>, axis: &Axis) -> Vec<Chart> {
     const NOTE: &str = "Runs are aligned at the start of their loads. Maximum of each interval.";
-    let chart = |id, title, unit, quantity: Quantity, subject| {
+    let chart = |id, title, unit, quantity: Quantity, subject: &Subject| {
         let series = curves.iter().zip(Role::ALL.map(Role::name)).flat_map(|(runs, side)| {
             runs.iter().map(move |(number, run)| Series {
                 name: format!("{side} {number}"),
@@ -273,9 +273,9 @@ fn charts(curves: &Compared<'_>, axis: &Axis) -> Vec<Chart> {
             "Memory of the server: RSS sum",
             "MiB",
             Quantity::MemorySum,
-            Subject::AllProcesses,
+            &Subject::AllProcesses,
         ),
-        chart("cpu", "Host CPU use", "%", Quantity::Cpu, Subject::Machine),
+        chart("cpu", "Host CPU use", "%", Quantity::Cpu, &Subject::Machine),
     ];
     let has_values =
         |chart: &Chart| chart.series.iter().any(|one| one.values.iter().any(Option::is_some));
@@ -283,11 +283,11 @@ fn charts(curves: &Compared<'_>, axis: &Axis) -> Vec<Chart> {
 }
 
 /// Maximum of a run's line in each interval of the axis.
-fn values(run: &Curves, axis: &Axis, quantity: Quantity, subject: Subject) -> Vec<Option<f64>> {
+fn values(run: &Curves, axis: &Axis, quantity: Quantity, subject: &Subject) -> Vec<Option<f64>> {
     let mut values = vec![None; axis.points() as usize];
     let series = run.timeline.series.iter().find(|series| series.quantity == quantity);
     let line = series.and_then(|series| {
-        let line = series.lines.iter().find(|line| line.subject == subject)?;
+        let line = series.lines.iter().find(|line| line.subject == *subject)?;
         Some(series.times.iter().zip(&line.values))
     });
     for (at, value) in line.into_iter().flatten() {

@@ -1,10 +1,12 @@
 //! Verdict as a sentence, first finding, and key figures.
 
-use crate::analysis::{About, LimitCheck, LimitState, Report, ScenarioReport, Severity, Verdict};
+use crate::analysis::{
+    About, LimitCheck, LimitState, Report, RequestCost, ScenarioReport, Severity, Verdict,
+};
 use crate::metric::{Metric, Place, ServerMetric};
 use crate::record::resources::{ResourceLog, ResourceStep, Stage};
 use crate::scenario::ScenarioKind;
-use crate::units::{as_gib, total};
+use crate::units::{ByteSize, Percent, as_gib, as_mib, counted, total};
 
 /// Key figure of the report.
 #[derive(Debug)]
@@ -16,6 +18,31 @@ pub(super) struct Figure {
     pub(super) share: Option<String>,
     /// Whether the figure exceeds its limit.
     pub(super) is_over: bool,
+}
+
+/// Growth of executors by each kind of request, with bars. Kinds without growth are left out.
+pub(super) fn costs(report: &Report) -> Vec<Figure> {
+    /// Maximum number of bars.
+    const MAX_KINDS: usize = 12;
+    let costs = report.attribution.iter().flat_map(|attribution| &attribution.costs);
+    let costs: Vec<_> = costs
+        .filter_map(|cost| Some((cost, cost.growth_max.filter(|growth| growth.as_u64() > 0)?)))
+        .take(MAX_KINDS)
+        .collect();
+    // Costs are in the order of their growth.
+    let largest = costs.first().map_or(0, |(_, growth)| growth.as_u64());
+    let figure = |(cost, growth): &(&RequestCost, ByteSize)| Figure {
+        name: cost.kind.to_string(),
+        value: format!("+{:.1} MiB", as_mib(*growth)),
+        detail: format!(
+            "largest of {} in {}",
+            counted(cost.seen, "request"),
+            counted(cost.executors, "executor")
+        ),
+        share: Percent::of(growth.as_u64(), largest).map(|share| format!("{:.1}%", share.value())),
+        is_over: false,
+    };
+    costs.iter().map(figure).collect()
 }
 
 /// Sentence about the verdict, shown after its name.

@@ -3,7 +3,7 @@
 use super::table::Table;
 use crate::analysis::Report;
 use crate::render::tables::server_view::{self, Section};
-use crate::render::tables::{budgets, memory, phases};
+use crate::render::tables::{attribution, budgets, growth_rates, memory, phases};
 
 /// Table of all budgets; `None` without budgets.
 pub(super) fn budgets(report: &Report) -> Option<Table> {
@@ -18,7 +18,22 @@ pub(super) fn classes(report: &Report) -> Option<Table> {
     Some(Table::showing(caption, memory::classes(memory, &report.budgets)))
 }
 
-/// Tables by phase: peaks, server at phase end, and growth. Empty without a profile.
+/// Causes of executors' peaks; empty without readings of executors.
+pub(super) fn causes(report: &Report) -> Vec<String> {
+    report.attribution.iter().flat_map(attribution::causes).collect()
+}
+
+/// Tables of executors: spread of their memory, and cost of each kind of request.
+pub(super) fn executors(report: &Report) -> Vec<Table> {
+    let Some(of) = &report.attribution else { return Vec::new() };
+    let spread = Table::showing("Executors: idle RSS and peak, in MiB", attribution::spread(of));
+    let caption = "Cost per request: growth of executors in MiB, CPU time in seconds";
+    let costs = attribution::costs(of).map(|costs| Table::showing(caption, costs));
+    std::iter::once(spread).chain(costs).collect()
+}
+
+/// Tables by phase: peaks, server at phase end, growth, and growth per hour. Empty without a
+/// profile.
 pub(super) fn by_phase(report: &Report) -> Vec<Table> {
     let Some(memory) = &report.memory else { return Vec::new() };
     let tables = [
@@ -33,7 +48,11 @@ pub(super) fn by_phase(report: &Report) -> Vec<Table> {
         ),
     ];
     let present = tables.into_iter().filter_map(|(caption, table)| Some((caption, table?)));
-    present.map(|(caption, table)| Table::showing(caption, table)).collect()
+    let rates = memory.growth_rates.as_ref().and_then(|rates| {
+        let table = growth_rates::rates(rates, &report.budgets)?;
+        Some(Table::showing(growth_rates::heading(rates), table))
+    });
+    present.map(|(caption, table)| Table::showing(caption, table)).chain(rates).collect()
 }
 
 /// Tables of the server's own view; empty if its metrics were not read.

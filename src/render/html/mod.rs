@@ -11,6 +11,7 @@ mod charts;
 mod comparison;
 mod data;
 mod embed;
+mod executors;
 mod figures;
 mod latency;
 mod memory;

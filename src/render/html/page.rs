@@ -7,6 +7,7 @@ use askama::Template;
 
 use super::data::{Axis, Chart, Data};
 use super::embed::Embedded;
+use super::executors::{self, ExecutorChart};
 use super::figures::{self, Figure};
 use super::latency::{self, Strips};
 use super::table::Table;
@@ -36,6 +37,10 @@ pub(super) struct Page {
     without_profile: Option<&'static str>,
     budgets: Option<Table>,
     memory: Option<Table>,
+    causes: Vec<String>,
+    costs: Vec<Figure>,
+    executors: Vec<Table>,
+    executor_charts: Vec<ExecutorChart>,
     whole: Option<Table>,
     by_phase: Vec<Table>,
     looks: Vec<(&'static str, String)>,
@@ -73,6 +78,7 @@ impl Page {
     pub(super) fn of(report: &Report, data: &ChartData) -> io::Result<Self> {
         let axis = Axis::of(report, data);
         let charts = axis.map_or_else(Vec::new, |axis| charts::over_time(report, data, axis));
+        let executor_charts = executors::charts(data, axis);
         let (machine, over_time) = charts.iter().map(Drawing::of).partition(Drawing::is_of_machine);
         let data = Data {
             until: axis.map_or(0.0, |axis| axis.seconds(axis.end)),
@@ -107,6 +113,10 @@ impl Page {
             has_spans: !data.scenarios.is_empty(),
             without_profile: without_profile(report, &data.charts),
             memory: memory::classes(report),
+            causes: memory::causes(report),
+            costs: figures::costs(report),
+            executors: memory::executors(report),
+            executor_charts,
             whole: memory::whole(report),
             by_phase: memory::by_phase(report),
             budgets: memory::budgets(report),

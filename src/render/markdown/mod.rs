@@ -10,7 +10,7 @@ use self::escape::preformatted;
 use super::format::seconds;
 use super::table::{Cell, Table};
 use super::tables::server_view::{self, Section};
-use super::tables::{budgets, latency, server_size, thresholds};
+use super::tables::{attribution, budgets, growth_rates, latency, server_size, thresholds};
 use super::text::{self, Detail};
 use crate::analysis::{
     Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Stats, Verdict,
@@ -33,6 +33,7 @@ const MAX_FINDINGS: usize = 20;
 pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     verdict(report, out)?;
     budgets(report, out)?;
+    growth_rates(report, out)?;
     scenarios(report, out)?;
     thresholds(report, out)?;
     findings(report, out)?;
@@ -91,6 +92,19 @@ fn server(report: &Report) -> &'static str {
 fn budgets(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(table) = budgets::all(report) else { return Ok(()) };
     writeln!(out, "\n#### Budgets\n")?;
+    table.markdown(out)?;
+    let causes: Vec<String> = report.attribution.iter().flat_map(attribution::causes).collect();
+    if !causes.is_empty() {
+        writeln!(out)?;
+    }
+    causes.iter().try_for_each(|cause| writeln!(out, "- {}", inline(cause)))
+}
+
+fn growth_rates(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let rates = report.memory.as_ref().and_then(|memory| memory.growth_rates.as_ref());
+    let Some(rates) = rates else { return Ok(()) };
+    let Some(table) = growth_rates::rates(rates, &report.budgets) else { return Ok(()) };
+    writeln!(out, "\n#### {}\n", growth_rates::heading(rates))?;
     table.markdown(out)
 }
 

@@ -14,6 +14,7 @@ use crate::machine_size::MachineSize;
 use crate::metric::Unit;
 use crate::plan::{LoadPlan, PlannedScenario, ServerTarget};
 use crate::record::request::LoadRequest;
+use crate::render::format::budget_flag;
 use crate::scenario::ScenarioId;
 use crate::shape::LoadShape;
 use crate::shell;
@@ -191,8 +192,12 @@ fn or_raise(report: &Report) -> String {
         .iter()
         .find(|check| check.state == LimitState::Over && check.source == CONFIGURED);
     set.map_or_else(String::new, |check| {
-        let (metric, unit) = (check.metric, check.metric.unit().name().to_uppercase());
-        format!("; or raise the budget: --budget {metric}={unit}")
+        let (metric, unit) = (check.metric, check.metric.unit());
+        let limit = match unit {
+            Unit::GrowthRate => "SIZE/h".to_owned(),
+            unit => unit.name().to_uppercase(),
+        };
+        format!("; or raise the budget: {}", budget_flag(metric, &limit))
     })
 }
 

@@ -4,11 +4,11 @@ use super::budgets::{self, HEADINGS};
 use super::{Cell, Table};
 use crate::analysis::{LimitCheck, Measured, MemoryReport};
 use crate::class::ProcessClass;
-use crate::metric::{ClassMetric, Metric, ServerMetric};
+use crate::metric::{ClassMetric, Metric, Place, ServerMetric};
 
 /// Peaks by class and sums over the process tree, with their budgets, in MiB.
 pub(in crate::render) fn classes(memory: &MemoryReport, checks: &[LimitCheck]) -> Table {
-    let figures = ClassMetric::ALL.iter().map(|statistic| statistic.row().heading);
+    let figures = columns().map(|statistic| statistic.row().heading);
     let mut headings: Vec<&str> = std::iter::once("class").chain(figures).collect();
     // A profile without a run has no budgets.
     if !checks.is_empty() {
@@ -21,12 +21,12 @@ pub(in crate::render) fn classes(memory: &MemoryReport, checks: &[LimitCheck]) -
         table.rows.push(row.collect());
     };
     for class in memory.classes.iter().map(|memory| memory.class) {
-        let figures = ClassMetric::ALL.iter().map(|statistic| memory.of_class(class, *statistic));
+        let figures = columns().map(|statistic| memory.of_class(class, statistic));
         let figures = std::iter::once(Cell::plain(class)).chain(figures.map(Cell::measured));
         add(figures.collect(), Metric::max_peak(class));
     }
     for (metric, processes, peak) in trees(memory) {
-        let figures = ClassMetric::ALL.iter().map(|column| match column {
+        let figures = columns().map(|column| match column {
             ClassMetric::Concurrent => Cell::plain(processes),
             ClassMetric::MaxSum => Cell::measured(peak),
             _ => Cell::blank(),
@@ -36,6 +36,11 @@ pub(in crate::render) fn classes(memory: &MemoryReport, checks: &[LimitCheck]) -
     }
     table.notes.extend(memory.kinds_in_words());
     table
+}
+
+/// Statistics with a column of their own.
+fn columns() -> impl Iterator<Item = ClassMetric> {
+    ClassMetric::ALL.iter().copied().filter(|statistic| statistic.row().place == Place::Column)
 }
 
 /// Classes with a budget, and the sums over the process tree, in MiB: all classes where no class

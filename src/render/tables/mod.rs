@@ -1,7 +1,9 @@
 //! Contents of tables that several renderers write, each with its own signs for lower bounds and
 //! unknown figures.
 
+pub(super) mod attribution;
 pub(super) mod budgets;
+pub(super) mod growth_rates;
 pub(super) mod latency;
 pub(super) mod memory;
 pub(super) mod overhead;
@@ -14,7 +16,7 @@ use super::table::{Cell, Table};
 use crate::analysis::Measured;
 use crate::metric::Amount;
 use crate::render::format::seconds;
-use crate::units::{ByteSize, as_mib};
+use crate::units::{ByteSize, as_mib, in_tenths};
 
 impl Cell {
     fn plain(text: impl ToString) -> Self {
@@ -25,7 +27,8 @@ impl Cell {
         Self::Plain(String::new())
     }
 
-    /// Amount without its unit, which the table names: sizes in MiB, durations in seconds.
+    /// Amount without its unit, which the table names: sizes in MiB, durations in seconds,
+    /// growth in MiB per hour.
     fn amount(amount: Option<Amount>) -> Self {
         match amount {
             Some(Amount::Size(size)) => Self::Plain(in_mib(size)),
@@ -33,6 +36,7 @@ impl Cell {
             Some(Amount::Duration(duration)) => Self::Plain(seconds(duration)),
             Some(Amount::Share(share)) => Self::plain(share),
             Some(Amount::Rate(rate)) => Self::Plain(format!("{rate:.1}")),
+            Some(Amount::GrowthRate(rate)) => Self::Plain(in_tenths(rate.as_mib_per_hour())),
             None => Self::Unknown,
         }
     }

@@ -57,14 +57,14 @@ pub(in crate::render) fn whole(report: &Report) -> Option<Table> {
     totals(report, |place, has_budget| match place {
         Place::Totals => true,
         Place::KeyFigure | Place::Nowhere => has_budget,
-        Place::Column | Place::Peaks => false,
+        Place::Column | Place::Peaks | Place::GrowthRates => false,
     })
 }
 
 /// Totals of the whole server that have a budget; `None` if there are none.
 pub(in crate::render) fn with_budget(report: &Report) -> Option<Table> {
     let table = totals(report, |place, has_budget| {
-        has_budget && !matches!(place, Place::Column | Place::Peaks)
+        has_budget && !matches!(place, Place::Column | Place::Peaks | Place::GrowthRates)
     });
     table.filter(|table| !table.is_empty())
 }

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{INDENT, checked_thresholds, findings, memory, one_line, server_view};
+use super::{INDENT, attribution, checked_thresholds, findings, memory, one_line, server_view};
 use crate::analysis::{LimitCheck, Report, ScenarioReport, ScenarioState, Severity};
 use crate::metric::{Metric, Place, ScenarioMetric, ServerMetric};
 use crate::record::profile::Phase;
@@ -26,6 +26,7 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     server_view::gauges(report, out)?;
     peaks(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
+    memory::growth_rates(report.memory.as_ref(), &report.budgets, out)?;
     if let Some(line) = tables::server_size::line(report) {
         writeln!(out, "\nSERVER SIZE: {line}")?;
     }
@@ -150,10 +151,10 @@ fn peaks(report: &Report, out: &mut impl Write) -> io::Result<()> {
         Some(format!("{} {at_least}{}", statistic.row().name, measured.amount()?))
     });
     let totals: Vec<String> = totals.collect();
-    match totals.is_empty() {
-        true => Ok(()),
-        false => writeln!(out, "  totals: {}", totals.join(", ")),
+    if !totals.is_empty() {
+        writeln!(out, "  totals: {}", totals.join(", "))?;
     }
+    attribution::causes(report.attribution.as_ref(), out)
 }
 
 fn findings_and_notes(report: &Report, out: &mut impl Write) -> io::Result<()> {

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::{
-    INDENT, checked_thresholds, findings, infrastructure, memory, one_line, overhead, phases,
-    server_view,
+    INDENT, attribution, checked_thresholds, findings, infrastructure, memory, one_line, overhead,
+    phases, server_view,
 };
 use crate::analysis::Report;
 use crate::render::format::status;
@@ -16,8 +16,11 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     errors(report, out)?;
     infrastructure::render(report, out)?;
     memory::render(report.memory.as_ref(), report.profiler, &report.budgets, out)?;
+    attribution::causes(report.attribution.as_ref(), out)?;
+    attribution::tables(report.attribution.as_ref(), out)?;
     phases::render(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
+    memory::growth_rates(report.memory.as_ref(), &report.budgets, out)?;
     server_view::render(report, out)?;
     overhead::render("SERVER SIZE", tables::server_size::of_run(report), out)?;
     overhead::render("OVERHEAD", tables::overhead::of_run(report), out)?;

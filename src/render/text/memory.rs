@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use super::INDENT;
 use crate::analysis::{LimitCheck, MemoryReport, ProfilerReport};
-use crate::metric::Metric;
+use crate::metric::{ClassMetric, Metric};
 use crate::render::table::Signs;
-use crate::render::tables::{budgets, memory};
+use crate::render::tables::{budgets, growth_rates, memory};
 
 /// Writes the peaks of a run's or a profile's server, with their budgets.
 pub(super) fn render(
@@ -29,7 +29,7 @@ pub(super) fn budgets_of_absent_classes(
     out: &mut impl Write,
 ) -> io::Result<()> {
     for check in checks {
-        if let Metric::Class(class, _) = check.metric
+        if let Metric::Class(class, ClassMetric::MaxPeak) = check.metric
             && memory.class(class).is_none()
         {
             let [limit, _, state] =
@@ -38,6 +38,20 @@ pub(super) fn budgets_of_absent_classes(
         }
     }
     Ok(())
+}
+
+/// Writes the growth per hour, if the load was long enough or growth has a budget.
+pub(super) fn growth_rates(
+    memory: Option<&MemoryReport>,
+    checks: &[LimitCheck],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let Some(rates) = memory.and_then(|memory| memory.growth_rates.as_ref()) else {
+        return Ok(());
+    };
+    let Some(table) = growth_rates::rates(rates, checks) else { return Ok(()) };
+    writeln!(out, "\n{}", growth_rates::heading(rates).replacen("Growth", "GROWTH", 1))?;
+    table.text(INDENT, out)
 }
 
 /// Writes the peaks of each phase and scenario group, if they were recorded.

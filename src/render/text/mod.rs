@@ -3,6 +3,7 @@
 //!
 //! [`Detail::Compact`] fits a screen or two; [`Detail::Full`] has every table.
 
+mod attribution;
 mod compact;
 mod full;
 mod infrastructure;

@@ -74,6 +74,7 @@ pub(crate) fn good_run_of(config: &Config, request: &LoadRequest) -> Evidence {
         processes: Some(processes()),
         server_metrics: Vec::new(),
         resources: None,
+        server_requests: None,
         server_size: None,
         nodes: None,
         outcomes: outcomes.collect(),
@@ -229,6 +230,7 @@ fn sample(millis: u64) -> Sample {
             memory_available: ByteSize::gib(16 - used),
         }),
         zombies: 0,
+        left_out: 0,
     }
 }
 

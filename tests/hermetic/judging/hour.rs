@@ -6,11 +6,16 @@ use std::time::Duration;
 
 use skyload::analysis::Evidence;
 use skyload::class::ProcessClass;
+use skyload::ids::ProcessIdentity;
 use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::outcome::{Failure, SegmentOutcome};
-use skyload::record::profile::{ClassSample, Phase, ProfileLine, Sample, SystemSample};
+use skyload::record::profile::{
+    ClassSample, ExecutorMemory, ExecutorReading, Output, Phase, ProcessRecord, ProfileLine,
+    Sample, SystemSample,
+};
 use skyload::record::request::LoadRequest;
 use skyload::record::resources::{ResourceLog, ResourceStep, Stage};
+use skyload::record::{ServerRequest, ServerRequests, Version};
 use skyload::units::ByteSize;
 
 use super::evidence::{at, good_run};
@@ -20,6 +25,9 @@ pub(crate) const MARKUP: &str = "<script>alert(1)</script>";
 
 /// RSS of one process in one of 72,000 samples.
 pub(crate) const SPIKE: ByteSize = ByteSize::mib(777);
+
+/// Number of executors, each with a line on the page.
+pub(crate) const EXECUTORS: u32 = 100;
 
 const SAMPLES: u64 = 72_000;
 const INTERVAL: u64 = 50;
@@ -41,6 +49,7 @@ pub(crate) fn hour_run() -> Evidence {
     .to_vec();
     let header = run.profile.remove(0);
     run.profile = std::iter::once(header).chain((0..SAMPLES).map(sample)).collect();
+    add_executors(&mut run);
     run.profile.push(ProfileLine::Footer { at: at(60 * MINUTE), wrote: None });
     for (index, outcome) in (0_u64..).zip(run.outcomes.values_mut()) {
         let segments =
@@ -100,7 +109,72 @@ fn sample(index: u64) -> ProfileLine {
         late_micros: 0,
         classes,
         zombies: 0,
+        left_out: 0,
         system,
+    })
+}
+
+/// Adds [`EXECUTORS`] executors with a request each half a minute.
+fn add_executors(run: &mut Evidence) {
+    let table = run.processes.as_mut().expect("a good run has one");
+    let record = table.processes.last().expect("a good run has executors").clone();
+    let mut requests = Vec::new();
+    for pid in 1_000..1_000 + EXECUTORS {
+        let identity = ProcessIdentity { pid, started: 1 };
+        let class = match pid % 4 {
+            0 => ProcessClass::LongExecutor,
+            _ => ProcessClass::ShortExecutor,
+        };
+        table.processes.push(ProcessRecord { identity, class, ..record.clone() });
+        let mut before = 100;
+        for (number, millis) in (0..).zip((0..60 * MINUTE).step_by(30_000)) {
+            let id = format!("{pid}-{number}");
+            let from = millis + u64::from(pid) * 13 % 20_000;
+            let grown = 100 + number / 10 + u64::from(pid) * 31 % 60;
+            let readings = [
+                (from, Output::Request(id.clone()), grown),
+                (from + 900, Output::Request(id.clone()), grown + 20),
+                (from + 1_500, Output::NoRequest, 100 + number / 10),
+            ];
+            for (millis, output, rss) in readings {
+                run.profile.push(reading(identity, millis, output, before, rss));
+                before = rss;
+            }
+            let kind = match number % 3 {
+                0 => "status",
+                1 => "launch",
+                _ => MARKUP,
+            };
+            requests.push(ServerRequest {
+                name: format!("sky.{kind}"),
+                user: "3fa90001".to_owned(),
+                cluster: Some(format!("skyload-3fa9-launch-{number}")),
+                queue: None,
+                created: Some(at(from)),
+                finished: Some(at(from + 1_500)),
+                id,
+            });
+        }
+    }
+    run.server_requests = Some(ServerRequests { version: Version, requests, is_cut: false });
+}
+
+fn reading(
+    process: ProcessIdentity,
+    millis: u64,
+    output: Output,
+    before: u64,
+    rss: u64,
+) -> ProfileLine {
+    let memory = |rss| ExecutorMemory { rss: ByteSize::mib(rss), peak: ByteSize::mib(200) };
+    ProfileLine::Executor(ExecutorReading {
+        at: at(millis),
+        process,
+        output,
+        memory: memory(rss),
+        before: Some(memory(before)),
+        since: Some(at(millis.saturating_sub(50))),
+        cpu: Some(Duration::from_millis(millis)),
     })
 }
 

@@ -3,6 +3,7 @@
 //! `evidence.rs` has a run without any problem. Each test makes one change to it, with the
 //! helpers of `changes.rs`, and checks the report.
 
+pub(crate) mod attribution;
 mod bisecting;
 mod budgets;
 pub(crate) mod changes;
@@ -13,6 +14,7 @@ pub(crate) mod evidence;
 mod figures;
 mod fitted_loads;
 mod for_ci;
+mod growth_rates;
 mod held;
 pub(crate) mod hour;
 mod losses;

@@ -13,7 +13,7 @@ use skyload::units::{ByteSize, as_mib};
 
 use super::changes::Change;
 use super::evidence::{ALL_ENDED, four_users, good_run, run_with_only_a_plan};
-use super::hour::{MARKUP, SPIKE, hour_run};
+use super::hour::{EXECUTORS, MARKUP, SPIKE, hour_run};
 use super::series::active_run;
 
 /// HTML report of a run.
@@ -127,6 +127,9 @@ fn a_page_of_an_hour_with_a_hundred_processes_is_below_2_mb_and_keeps_a_spike() 
     assert!(values.len() <= 2_000, "{}", values.len());
     assert_eq!(values.iter().filter_map(Value::as_f64).fold(0.0, f64::max), as_mib(SPIKE));
     assert!(page.contains(">777.0</td>"), "the table of the chart has the spike too");
+    let lines = page.matches("<polyline class=\"no-request\"").count();
+    assert_eq!(lines, EXECUTORS as usize, "each executor has a line");
+    assert!(page.matches("<polyline class=\"kind-").count() >= 1_000);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use skyload::record::profile::{Phase, ProfileLine};
 use skyload::record::request::LoadRequest;
 use skyload::units::ByteSize;
 
+use super::attribution::attribute;
 use super::changes::Change;
 use super::evidence::{ALL_ENDED, at, four_users, good_run};
 
@@ -19,12 +20,18 @@ const AHEAD: Duration = Duration::from_secs(300);
 
 /// Evidence of a good run on a remote server, with a profile from its machine.
 fn remote_run() -> Evidence {
+    remote(|_| ())
+}
+
+/// Evidence of a remote run with a change from before its times are the server's.
+fn remote(change: impl FnOnce(&mut Evidence)) -> Evidence {
     let request = LoadRequest {
         server: Some("http://127.0.0.1:1".to_owned()),
         server_profile: Some("/profile".into()),
         ..four_users()
     };
     let mut run = good_run(&request);
+    change(&mut run);
     let offset = ClockOffset::bounded_by(at(0), at(20).plus(AHEAD), at(40));
     run.happens(ALL_ENDED + 100, Event::ClockCompared(offset));
     for line in &mut run.profile {
@@ -38,6 +45,10 @@ fn remote_run() -> Evidence {
         record.first_seen = record.first_seen.plus(AHEAD);
         record.last_read = record.last_read.map(|at| at.plus(AHEAD));
     }
+    for request in run.server_requests.iter_mut().flat_map(|record| &mut record.requests) {
+        request.created = request.created.map(|at| at.plus(AHEAD));
+        request.finished = request.finished.map(|at| at.plus(AHEAD));
+    }
     run
 }
 
@@ -47,7 +58,12 @@ fn to_server_clock(line: &mut ProfileLine) {
         ProfileLine::Header(header) => forward(&mut header.at),
         ProfileLine::Sample(sample) => forward(&mut sample.at),
         ProfileLine::Upstream(sample) => forward(&mut sample.at),
+        ProfileLine::Executor(reading) => {
+            forward(&mut reading.at);
+            reading.since.iter_mut().for_each(forward);
+        }
         ProfileLine::PhasePeaks(peaks) => forward(&mut peaks.at),
+        ProfileLine::Readings(readings) => forward(&mut readings.at),
         ProfileLine::ServerGone { at } | ProfileLine::Footer { at, .. } => forward(at),
         ProfileLine::Snapshot(snapshot) => {
             forward(&mut snapshot.at);
@@ -81,6 +97,15 @@ fn a_profile_of_the_servers_clock_has_the_figures_of_a_local_one() {
     assert_eq!(local.snapshots.len(), remote.snapshots.len());
     let message = "the server's clock is 300.000 s ahead (+- 0.020 s); its profile was shifted";
     assert_finds(&remote_run(), Severity::Note, message);
+}
+
+#[test]
+fn peaks_on_the_servers_clock_have_the_same_causes() {
+    let mut local = good_run(&four_users());
+    attribute(&mut local);
+    let local = Report::assemble(&local).attribution;
+    assert!(local.is_some());
+    assert_eq!(assembled(remote(attribute)).attribution, local);
 }
 
 #[test]

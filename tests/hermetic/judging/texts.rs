@@ -23,7 +23,7 @@ fn rendered(evidence: &Evidence) -> String {
     rendered_with(evidence, Detail::Full)
 }
 
-fn rendered_with(evidence: &Evidence, detail: Detail) -> String {
+pub(super) fn rendered_with(evidence: &Evidence, detail: Detail) -> String {
     let mut text = Vec::new();
     text::render(&Report::assemble(evidence), detail, None, &mut text)
         .expect("writing to memory cannot fail");

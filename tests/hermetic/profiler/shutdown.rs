@@ -19,6 +19,17 @@ fn a_profiler_completes_its_files_after_its_parent_exits() -> anyhow::Result<()>
     let profile = harness.read()?;
     assert!(profile.is_complete());
     assert_eq!(profile.record(root.pid()).expect("the root").ending, Ending::Alive);
+    let readings = profile.lines.iter().filter_map(|line| match line {
+        ProfileLine::Readings(readings) => {
+            readings.processes.iter().find(|it| it.pid == root.pid())
+        }
+        _ => None,
+    });
+    let readings: Vec<_> = readings.collect();
+    assert!(readings.len() >= 2, "at the start and at the end");
+    assert!(
+        readings.iter().all(|it| it.rss > ByteSize(0) && it.open_files.is_some_and(|it| it > 0))
+    );
     Ok(())
 }
 

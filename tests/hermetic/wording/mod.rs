@@ -14,6 +14,7 @@ use skyload::record::RunDir;
 use skyload::render::text::{self, Detail};
 use skyload::render::{html, junit, markdown};
 
+use crate::judging::attribution::attributed_run;
 use crate::judging::evidence::{four_users, good_run, run_with_only_a_plan};
 use crate::judging::texts::eventful_run;
 
@@ -59,6 +60,7 @@ fn kept(name: &str) -> Evidence {
 #[rstest]
 #[case::eventful(eventful_run())]
 #[case::good(good_run(&four_users()))]
+#[case::attributed(attributed_run())]
 #[case::without_a_server(run_with_only_a_plan())]
 #[case::kept_passed(kept("passed"))]
 #[case::kept_failed(kept("failed"))]

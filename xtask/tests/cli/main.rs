@@ -5,6 +5,7 @@
 //! does not exceed them; a test of a limit sets it.
 
 mod ab;
+mod attribution;
 mod bisecting;
 mod cancelled_launches;
 mod comparing;

@@ -86,16 +86,19 @@ fn run_orders(
     // A read error (connection reset) means that the server died, like the end of input.
     for line in orders.map_while(Result::ok) {
         match line.parse()? {
-            Order::Run { request, service } => {
+            Order::Run { request, service, mib } => {
                 let log = RequestLog::open(&request)?;
                 if settings.wedge && was_interrupted {
                     hang();
                 }
+                let taken = memory::touched(mib << 20);
                 was_interrupted |=
                     run(service, settings.spike_mib, interrupts) == Ended::Interrupted;
+                drop(taken);
                 if leaked.is_none() {
                     *leaked = Some(leaks::create(settings)?);
                 }
+                leaks::grow(settings);
                 log.close()?;
                 if send(&server, DONE).is_err() {
                     break;

@@ -26,6 +26,12 @@ pub(crate) fn create(settings: &Settings) -> anyhow::Result<Vec<u8>> {
     Ok(memory::touched(settings.leaked_mib << 20))
 }
 
+/// Leaks the memory of one request, until the process exits.
+pub(crate) fn grow(settings: &Settings) {
+    // Not zero, as for any memory that is to be resident.
+    std::hint::black_box(vec![1_u8; settings.leak_kib << 10].leak());
+}
+
 /// Starts a child that exits immediately, and does not reap it.
 fn leave_zombie() -> anyhow::Result<()> {
     // Dropping a `Child` neither kills nor reaps the process.

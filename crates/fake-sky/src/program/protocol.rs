@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::bail;
 
 /// Request queue of SkyPilot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(crate) enum Order {
         request: String,
         /// Run time of the request.
         service: Duration,
+        /// Memory that the request takes while it runs, in MiB.
+        mib: usize,
     },
     /// Order to exit, for an executor beyond the pool after its one request.
     Exit,
@@ -51,7 +53,9 @@ pub(crate) enum Order {
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Run { request, service } => write!(f, "run {request} {}", service.as_millis()),
+            Self::Run { request, service, mib } => {
+                write!(f, "run {request} {} {mib}", service.as_millis())
+            }
             Self::Exit => f.write_str("exit"),
         }
     }
@@ -64,11 +68,12 @@ impl FromStr for Order {
         if line == "exit" {
             return Ok(Self::Exit);
         }
-        let order = line.strip_prefix("run ").and_then(|order| order.split_once(' '));
-        let (request, millis) =
-            order.with_context(|| format!("expected `run ID MILLIS` or `exit`, got {line:?}"))?;
+        let words: Vec<&str> = line.split(' ').collect();
+        let ["run", request, millis, mib] = words[..] else {
+            bail!("expected `run ID MILLIS MIB` or `exit`, got {line:?}");
+        };
         let service = Duration::from_millis(millis.parse()?);
-        Ok(Self::Run { request: request.to_owned(), service })
+        Ok(Self::Run { request: request.to_owned(), service, mib: mib.parse()? })
     }
 }
 
@@ -78,10 +83,11 @@ mod tests {
 
     #[test]
     fn an_order_is_parsed_from_its_line() {
-        let run = Order::Run { request: "a-1".to_owned(), service: Duration::from_millis(20) };
+        let service = Duration::from_millis(20);
+        let run = Order::Run { request: "a-1".to_owned(), service, mib: 60 };
         for order in [run, Order::Exit] {
             assert_eq!(order.to_string().parse::<Order>().unwrap(), order);
         }
-        assert!("walk a 1".parse::<Order>().is_err());
+        assert!("walk a 1 0".parse::<Order>().is_err());
     }
 }

@@ -1,8 +1,10 @@
 //! Tests of the tree on a fake machine.
 
 mod events;
+mod executors;
 mod images;
 mod life;
+mod readings;
 mod scope;
 mod swap;
 mod windows;

@@ -22,6 +22,7 @@ mod repeat;
 mod resources;
 mod scenarios;
 mod scraper;
+mod served;
 mod settle;
 mod single_run;
 mod sizes;

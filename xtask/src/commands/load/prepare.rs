@@ -11,7 +11,8 @@ use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
 use skyload::limits::{Cpus, MachineLimits, MemoryGroups};
 use skyload::plan::{
-    LeftOut, LoadPlan, MAX_USERS_ON_ANOTHER_MACHINE, Machine, PlannedScenario, default_in_flight,
+    LeftOut, LoadPlan, MAX_USERS_ON_ANOTHER_MACHINE, Machine, PlannedScenario, ServerTarget,
+    default_in_flight,
 };
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
@@ -273,11 +274,22 @@ pub(super) fn profiler(
         marker: Some(marker),
         api_port: Some(addresses.api_port),
         queue_port: Some(addresses.queue_port),
+        state: state(run, &plan.server),
         memory_floor: Some(plan.memory_floor),
         is_held_to_size: server.stated_size().is_some_and(|stated| stated.group().is_some()),
         upstream_figures: plan.upstream_figures,
         ..ProfilerOptions::new(addresses.root, run.samples(), run.processes())
     }
+}
+
+/// Directory of the server's state on this machine; `None` if it has none here.
+fn state(run: &RunDir, server: &ServerTarget) -> Option<PathBuf> {
+    let home = match server {
+        ServerTarget::Isolated { .. } => run.instance().join("home"),
+        ServerTarget::System => env::path("HOME")?,
+        ServerTarget::Remote(_) => return None,
+    };
+    Some(home.join(".sky"))
 }
 
 /// Environment of the run: SkyPilot, server and machine.

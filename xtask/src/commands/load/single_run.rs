@@ -20,6 +20,7 @@ use super::prepare;
 use super::prepared::{Coordinator, Prepared};
 use super::repeat::RunSet;
 use super::scraper::Scraper;
+use super::served;
 use super::{phases, remote};
 use crate::commands::report;
 use crate::nextest::Tests;
@@ -120,6 +121,7 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
         // Before the stop, which removes the group.
         stated.write(run, group.map(ServerGroup::figures))?;
     }
+    served::record(context, stopped);
     if let Some(processes) = new_oom_kills(&groups, kills_before, counted) {
         events.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
     }

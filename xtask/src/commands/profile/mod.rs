@@ -195,6 +195,7 @@ mod tests {
                 (ProcessClass::ShortExecutor, rss(5, 168)),
             ]),
             zombies: 0,
+            left_out: 0,
             system,
         }
     }

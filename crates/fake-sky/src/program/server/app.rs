@@ -97,7 +97,8 @@ impl App {
         for (id, name) in with_executor {
             log::info("executor.py:1385", &format!("Queuing request: {id}"));
             self.requests.add(Request::daemon(id, name));
-            let order = Order::Run { request: id.to_owned(), service: FOREVER };
+            let mib = self.settings.request_mib.of(name);
+            let order = Order::Run { request: id.to_owned(), service: FOREVER, mib };
             let work = Work { name, count: 1, body: Value::Null };
             self.dispatch(Queue::Short, order, work);
         }
@@ -131,7 +132,8 @@ impl App {
         let queue = endpoint.queue(&work.body, self.settings.consolidation);
         self.requests.add(Request::new(id.clone(), endpoint, &work.body, queue));
         let service = self.cloud.service_time(&work, &self.settings);
-        self.dispatch(queue, Order::Run { request: id.clone(), service }, work);
+        let mib = self.settings.request_mib.of(work.name);
+        self.dispatch(queue, Order::Run { request: id.clone(), service, mib }, work);
         self.server_faults.begin(&self.settings);
         id
     }

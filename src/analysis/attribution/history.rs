@@ -1,0 +1,108 @@
+//! Readings of one executor over its life, and the requests that it ran.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::analysis::recording::Recording;
+use crate::class::ProcessClass;
+use crate::ids::ProcessIdentity;
+use crate::record::profile::{ExecutorReading, Output, ProcessRecord, ProfileLine};
+use crate::units::ByteSize;
+
+/// Classes of processes that run requests, one at a time.
+pub(super) const CLASSES: [ProcessClass; 2] =
+    [ProcessClass::ShortExecutor, ProcessClass::LongExecutor];
+
+/// Readings of one executor, in their order.
+pub(super) struct History<'a> {
+    pub(super) record: &'a ProcessRecord,
+    pub(super) readings: Vec<&'a ExecutorReading>,
+}
+
+/// Request of an executor: consecutive readings with its ID.
+pub(super) struct Span<'a> {
+    pub(super) id: &'a str,
+    /// Indexes of its readings.
+    pub(super) readings: Range<usize>,
+}
+
+/// Histories of all executors in the process table.
+pub(super) fn of(recording: Recording<'_>) -> Vec<History<'_>> {
+    let mut readings: HashMap<ProcessIdentity, Vec<&ExecutorReading>> = HashMap::new();
+    for line in recording.lines {
+        if let ProfileLine::Executor(reading) = line {
+            readings.entry(reading.process).or_default().push(reading);
+        }
+    }
+    let records = recording.processes.map_or(&[][..], |table| &table.processes);
+    records
+        .iter()
+        .filter(|record| CLASSES.contains(&record.class))
+        .map(|record| History {
+            record,
+            readings: readings.remove(&record.identity).unwrap_or_default(),
+        })
+        .collect()
+}
+
+impl<'a> History<'a> {
+    /// Requests that the executor ran, in their order.
+    pub(super) fn spans(&self) -> Vec<Span<'a>> {
+        let mut spans: Vec<Span<'a>> = Vec::new();
+        for (index, reading) in self.readings.iter().enumerate() {
+            let Some(id) = reading.output.request() else { continue };
+            match spans.last_mut() {
+                Some(last) if last.id == id && last.readings.end == index => {
+                    last.readings.end += 1;
+                }
+                _ => spans.push(Span { id, readings: index..index + 1 }),
+            }
+        }
+        spans
+    }
+
+    /// RSS at the last reading; `None` if a request ran then.
+    pub(super) fn idle(&self) -> Option<ByteSize> {
+        let last = self.readings.last()?;
+        (last.output == Output::NoRequest).then_some(last.memory.rss)
+    }
+
+    /// RSS in the end of the time between a reading and the next one.
+    fn rss_until_next(&self, index: usize) -> ByteSize {
+        let next = self.readings.get(index + 1).and_then(|next| next.before);
+        next.map_or(self.readings[index].memory.rss, |before| before.rss)
+    }
+
+    /// Growth of the high-water mark by a request; `None` if the mark before is unknown.
+    pub(super) fn growth(&self, span: &Span<'_>) -> Option<ByteSize> {
+        let before = self.readings[span.readings.start].before?.peak;
+        // Of the reading that noticed the end, too: the mark was read anew then.
+        let end = (span.readings.end + 1).min(self.readings.len());
+        let readings = &self.readings[span.readings.start..end];
+        let mut after = readings.iter().map(|reading| reading.memory.peak).max()?;
+        if span.readings.end == self.readings.len() {
+            // The executor exited, or still ran it: its last mark is in the process table.
+            after = after.max(self.record.peak.unwrap_or_default());
+        }
+        Some(ByteSize(after.as_u64().saturating_sub(before.as_u64())))
+    }
+
+    /// RSS before a request, and after it when the executor ran no request; `None` if there is no
+    /// such reading.
+    pub(super) fn rss_around(&self, span: &Span<'_>) -> Option<(ByteSize, ByteSize)> {
+        let before = self.readings[span.readings.start].before?.rss;
+        let idle = span.readings.end;
+        let is_idle = |index: usize| {
+            self.readings.get(index).is_some_and(|one| one.output == Output::NoRequest)
+        };
+        let last = (idle..).take_while(|index| is_idle(*index)).last()?;
+        Some((before, self.rss_until_next(last)))
+    }
+
+    /// CPU time that a request took; `None` if it was not read on both sides.
+    pub(super) fn cpu(&self, span: &Span<'_>) -> Option<Duration> {
+        let before = self.readings[span.readings.start].cpu?;
+        Some(self.readings.get(span.readings.end)?.cpu?.saturating_sub(before))
+    }
+}

@@ -1,0 +1,74 @@
+//! Request that an executor runs: the file behind its file descriptor 1.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use crate::record::profile::{Output, UnreadOutput};
+
+/// Names of the directories of requests' logs: since release 0.12, and before.
+const LOG_DIRECTORIES: [&str; 2] = ["request_logs", "requests"];
+
+/// Reads the link of a process's file descriptor 1. `None` for a process that has exited.
+pub(super) fn read(pid: u32) -> Option<Output> {
+    match std::fs::read_link(format!("/proc/{pid}/fd/1")) {
+        Ok(file) => Some(of_file(&file)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Some(Output::Unread(UnreadOutput::NotPermitted))
+        }
+        Err(_) => None,
+    }
+}
+
+fn of_file(file: &Path) -> Output {
+    // The kernel marks a file that was deleted meanwhile.
+    let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let id = name.strip_suffix(" (deleted)").unwrap_or(name).strip_suffix(".log");
+    let directory = file.parent().and_then(Path::file_name).and_then(OsStr::to_str);
+    match (directory, id) {
+        (Some(directory), Some(id)) if LOG_DIRECTORIES.contains(&directory) => {
+            Output::Request(id.to_owned())
+        }
+        _ => Output::NoRequest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::request("/h/.sky/api_server/request_logs/7f-1.log", Some("7f-1"))]
+    #[case::daemon(
+        "/h/.sky/api_server/request_logs/skypilot-x-daemon.log",
+        Some("skypilot-x-daemon")
+    )]
+    #[case::deleted("/h/.sky/api_server/request_logs/7f-1.log (deleted)", Some("7f-1"))]
+    #[case::release_0_9("/h/sky_logs/api_server/requests/7f-1.log", Some("7f-1"))]
+    #[case::servers_log("/h/.sky/api_server/server.log", None)]
+    #[case::another_file("/h/.sky/api_server/request_logs/7f-1", None)]
+    #[case::pipe("pipe:[4711]", None)]
+    #[case::root("/", None)]
+    fn the_log_of_a_request_names_the_request(#[case] file: &str, #[case] id: Option<&str>) {
+        assert_eq!(of_file(Path::new(file)).request(), id);
+    }
+
+    #[test]
+    fn the_output_of_a_process_is_read_until_its_exit() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = folder.path().join("request_logs");
+        std::fs::create_dir(&logs).unwrap();
+        let log = std::fs::File::create(logs.join("7f-1.log")).unwrap();
+        let mut command = Command::new("/bin/sh");
+        let command = command.args(["-c", "read x"]).stdin(Stdio::piped()).stdout(log);
+        let mut child = command.spawn().unwrap();
+        assert_eq!(read(child.id()), Some(Output::Request("7f-1".to_owned())));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(read(child.id()), None);
+    }
+}

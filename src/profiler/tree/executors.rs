@@ -1,0 +1,160 @@
+//! Readings of executors, which attribute their memory to requests.
+//!
+//! A reading is noted when the request of an executor has changed, or its memory by more than
+//! noise. The request is read from the kernel only then, and while one is known to run: an
+//! executor that is idle, or runs a daemon of the server, costs nothing.
+//!
+//! When the request has changed, the high-water mark is read at once. Growth of the request that
+//! has ended is then not mistaken for growth of the next one.
+
+use std::time::Duration;
+
+use super::Tree;
+use crate::class::ProcessClass;
+use crate::clock::Timestamp;
+use crate::ids::ProcessIdentity;
+use crate::profiler::source::{Memory, ProcessSource};
+use crate::record::profile::{ExecutorMemory, ExecutorReading, Output, is_daemon};
+use crate::units::ByteSize;
+
+/// Rise of a high-water mark from which on a reading is noted, in bytes. Smaller ones are within
+/// the error of the kernel's counters.
+const RISE: u64 = 512 << 10;
+
+/// Change of RSS from which on a reading is noted, in bytes. Files in `/proc` differ by some
+/// 100 kB per CPU.
+const CHANGE: u64 = 2 << 20;
+
+/// Minimum time between two noted readings of an executor with the same request.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Last readings of one executor.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// Memory at the last reading.
+    last: Option<ExecutorMemory>,
+    /// Time of the last reading of the high-water mark.
+    mark_read: Option<Timestamp>,
+    /// Last noted reading.
+    noted: Option<Noted>,
+}
+
+#[derive(Debug)]
+struct Noted {
+    at: Timestamp,
+    memory: ExecutorMemory,
+    output: Output,
+}
+
+impl Noted {
+    /// Whether the memory has changed since by more than noise. (A lower mark shows that the peak
+    /// was reset.)
+    fn differs(&self, now: ExecutorMemory) -> bool {
+        let change = |before: ByteSize, now: ByteSize| before.as_u64().abs_diff(now.as_u64());
+        change(self.memory.peak, now.peak) >= RISE || change(self.memory.rss, now.rss) >= CHANGE
+    }
+
+    /// Whether a request ran that ends. A daemon runs for as long as the server.
+    fn runs_request(&self) -> bool {
+        self.output.request().is_some_and(|id| !is_daemon(id))
+    }
+}
+
+impl Watch {
+    /// Whether the request must be read again.
+    fn looks(&self, now: ExecutorMemory, is_starting: bool) -> bool {
+        match &self.noted {
+            Some(noted) => noted.runs_request() || noted.differs(now),
+            // The title may be read later than the first request begins.
+            None if is_starting => self.last.is_some_and(|last| now.peak > last.peak),
+            None => true,
+        }
+    }
+
+    fn has_changed(&self, output: &Output) -> bool {
+        self.noted.as_ref().is_none_or(|noted| noted.output != *output)
+    }
+
+    /// Whether a reading is noted.
+    fn notes(
+        &self,
+        at: Timestamp,
+        output: &Output,
+        now: ExecutorMemory,
+        is_starting: bool,
+    ) -> bool {
+        match &self.noted {
+            Some(noted) if noted.output == *output => {
+                let may_wait = output.request().is_some() && at.since(noted.at) < INTERVAL;
+                noted.differs(now) && !may_wait
+            }
+            Some(_) => true,
+            None => !is_starting || output.request().is_some(),
+        }
+    }
+
+    fn note(
+        &mut self,
+        at: Timestamp,
+        process: ProcessIdentity,
+        output: Output,
+        memory: ExecutorMemory,
+        cpu: Option<Duration>,
+    ) -> ExecutorReading {
+        self.noted = Some(Noted { at, memory, output: output.clone() });
+        let (before, since) = (self.last, self.mark_read);
+        ExecutorReading { at, process, output, memory, before, since, cpu }
+    }
+
+    fn update(&mut self, memory: Memory, at: Timestamp) {
+        self.last = Some(memory.into());
+        if memory.high_water_read {
+            self.mark_read = Some(at);
+        }
+    }
+}
+
+impl From<Memory> for ExecutorMemory {
+    fn from(memory: Memory) -> Self {
+        Self { rss: ByteSize(memory.rss), peak: ByteSize(memory.high_water) }
+    }
+}
+
+impl<S: ProcessSource> Tree<S> {
+    /// Readings of executors that were noted since the last call.
+    pub(in crate::profiler) fn take_executor_readings(&mut self) -> Vec<ExecutorReading> {
+        std::mem::take(&mut self.executor_readings)
+    }
+
+    /// Watches a member at one reading, if it is an executor.
+    pub(super) fn watch(&mut self, index: usize, memory: Memory, at: Timestamp) {
+        use ProcessClass::{LongExecutor, ShortExecutor, StartingExecutor};
+        let member = &self.members[index];
+        let is_executor = matches!(member.class, ShortExecutor | LongExecutor | StartingExecutor);
+        // A cached reading shows no change, and a fork has its parent's output.
+        if !is_executor || memory.cached || member.is_fork() {
+            return;
+        }
+        let is_starting = member.class == StartingExecutor;
+        let process = member.stat.identity;
+        let mut now = memory;
+        if member.watch.looks(memory.into(), is_starting)
+            && let Some(output) = self.source.output(process.pid)
+        {
+            let has_changed = member.watch.has_changed(&output);
+            if has_changed && !memory.high_water_read {
+                self.invalidate(index);
+                let Some(memory) = self.read_memory(index) else { return };
+                self.members[index].update_memory(memory, at);
+                now = memory;
+            }
+            let watch = &mut self.members[index].watch;
+            if watch.notes(at, &output, now.into(), is_starting) {
+                let cpu = has_changed.then(|| self.source.cpu_time(process.pid)).flatten();
+                let reading = watch.note(at, process, output, now.into(), cpu);
+                self.executor_readings.push(reading);
+            }
+        }
+        self.members[index].watch.update(now, at);
+    }
+}
