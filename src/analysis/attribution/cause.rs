@@ -159,6 +159,10 @@ fn by_candidates(history: &History<'_>, names: &Names<'_>, index: usize) -> Caus
         [id] if previous.is_some_and(|one| one.output.request() == Some(*id)) => {
             by_request(history, names, id, index - 1)
         }
+        // The record excludes the request before, so that the rise until this reading counts.
+        [id] if history.takes_over_at(index) => {
+            Cause::Request { request: names.request(id), growth: since_last_mark(reading) }
+        }
         [id] if reading.output.request() == Some(*id) => by_request(history, names, id, index),
         several => Cause::OneOf {
             requests: several.iter().map(|id| names.request(id)).collect(),

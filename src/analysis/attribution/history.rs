@@ -74,9 +74,21 @@ impl<'a> History<'a> {
         next.map_or(self.readings[index].memory.rss, |before| before.rss)
     }
 
+    /// Whether a request began at this reading while another one ran at the reading before.
+    pub(super) fn takes_over_at(&self, index: usize) -> bool {
+        let before = index.checked_sub(1).and_then(|before| self.readings[before].output.request());
+        let now = self.readings[index].output.request();
+        before.is_some() && now.is_some() && before != now
+    }
+
     /// Growth of the high-water mark by a request; `None` if the mark before is unknown.
     pub(super) fn growth(&self, span: &Span<'_>) -> Option<ByteSize> {
-        let before = self.readings[span.readings.start].before?.peak;
+        let first = self.readings[span.readings.start];
+        // The rise until this reading counts for the request before, and must not count twice.
+        let before = match self.takes_over_at(span.readings.start) {
+            true => first.memory.peak,
+            false => first.before?.peak,
+        };
         // Of the reading that noticed the end, too: the mark was read anew then.
         let end = (span.readings.end + 1).min(self.readings.len());
         let readings = &self.readings[span.readings.start..end];

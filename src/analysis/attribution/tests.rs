@@ -196,13 +196,30 @@ fn two_requests_between_readings_of_the_mark_may_both_be_the_cause() {
 }
 
 #[test]
+fn growth_noticed_at_the_change_to_another_request_counts_once() {
+    let mut profile = idle();
+    profile.reads(1000, request("a"), (110, 110)).reads(2000, request("b"), (120, 300));
+    profile.reads(3000, request("b"), (120, 320)).reads(4000, Output::NoRequest, (110, 320));
+    peaks_at(&mut profile, 320);
+    let requests = [recorded("a", "sky.status", 990, 1990), recorded("b", "sky.queue", 1995, 3990)];
+    let costs = profile.attribution(&requests).costs;
+    let growth = costs.iter().map(|cost| (cost.kind.to_string(), cost.growth_max));
+    let expected = [("sky.status", ByteSize::mib(200)), ("sky.queue", ByteSize::mib(20))];
+    let expected = expected.map(|(kind, growth)| (kind.to_owned(), Some(growth)));
+    assert_eq!(growth.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn the_record_excludes_requests_that_ended_before_or_began_after() {
     let mut profile = idle();
     profile.reads(1000, request("a"), (110, 110)).reads(5000, request("b"), (115, 300));
     profile.last().since = Some(at(4900));
     peaks_at(&mut profile, 300);
     let ended = [recorded("a", "sky.status", 990, 1480), recorded("b", "sky.queue", 4950, 9000)];
-    assert_eq!(ids(&profile.cause(&ended)), ["b"]);
+    let cause = profile.cause(&ended);
+    let growth = Some(PeakGrowth { by: ByteSize::mib(190), within: Duration::from_millis(100) });
+    assert!(matches!(&cause, Cause::Request { growth: found, .. } if *found == growth), "{cause:?}");
+    assert_eq!(ids(&cause), ["b"]);
     let began = [recorded("a", "sky.status", 990, 4990), recorded("b", "sky.queue", 5001, 9000)];
     assert_eq!(ids(&profile.cause(&began)), ["a"]);
 }
