@@ -5,13 +5,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::history::{History, Span};
+use super::history::{History, NOISE, Span};
 use super::names::{NamedRequest, Names, RequestKind};
 use crate::record::profile::{ExecutorReading, Output, UnreadOutput, is_daemon};
 use crate::units::{self, ByteSize};
-
-/// Rise of a high-water mark that is within the error of its readings, in bytes.
-const NOISE: u64 = 1 << 20;
 
 /// Cause of an executor's peak.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -103,14 +100,13 @@ impl Cause {
 pub(super) fn of(history: &History<'_>, names: &Names<'_>) -> Cause {
     let readings = &history.readings;
     let Some(last) = readings.last() else { return Cause::Unknown(UnknownCause::NotRead) };
-    let top = readings.iter().map(|reading| reading.memory.peak.as_u64()).max().unwrap_or(0);
-    if history.record.peak.is_some_and(|peak| peak.as_u64() > top.saturating_add(NOISE)) {
-        // The mark in the exit record is higher than that of the last reading.
+    if history.unread_peak().is_some() {
         return match last.output.request() {
             Some(id) => by_request(history, names, id, readings.len() - 1),
             None => Cause::Unknown(UnknownCause::NotRead),
         };
     }
+    let top = readings.iter().map(|reading| reading.memory.peak.as_u64()).max().unwrap_or(0);
     let reaches = |peak: ByteSize| peak.as_u64().saturating_add(NOISE) >= top;
     // There is one: that of `top`.
     let index = readings.iter().position(|one| reaches(one.memory.peak)).unwrap_or(0);

@@ -14,6 +14,9 @@ use crate::units::ByteSize;
 pub(super) const CLASSES: [ProcessClass; 2] =
     [ProcessClass::ShortExecutor, ProcessClass::LongExecutor];
 
+/// Rise of a high-water mark that is within the error of its readings, in bytes.
+pub(super) const NOISE: u64 = 1 << 20;
+
 /// Readings of one executor, in their order.
 pub(super) struct History<'a> {
     pub(super) record: &'a ProcessRecord,
@@ -74,6 +77,15 @@ impl<'a> History<'a> {
         next.map_or(self.readings[index].memory.rss, |before| before.rss)
     }
 
+    /// High-water mark in the process table that is above those of all readings: reached after the
+    /// last one. `None` for an executor with pages in swap, whose peak there is no mark.
+    pub(super) fn unread_peak(&self) -> Option<ByteSize> {
+        let marks = self.readings.iter().flat_map(|one| [Some(one.memory), one.before]).flatten();
+        let read = marks.map(|memory| memory.peak.as_u64()).max()?;
+        let peak = self.record.peak.filter(|_| self.record.swapped.is_none())?;
+        (peak.as_u64() > read.saturating_add(NOISE)).then_some(peak)
+    }
+
     /// Whether a request began at this reading while another one ran at the reading before.
     pub(super) fn takes_over_at(&self, index: usize) -> bool {
         let before = index.checked_sub(1).and_then(|before| self.readings[before].output.request());
@@ -94,8 +106,8 @@ impl<'a> History<'a> {
         let readings = &self.readings[span.readings.start..end];
         let mut after = readings.iter().map(|reading| reading.memory.peak).max()?;
         if span.readings.end == self.readings.len() {
-            // The executor exited, or still ran it: its last mark is in the process table.
-            after = after.max(self.record.peak.unwrap_or_default());
+            // The executor exited, or still ran it.
+            after = after.max(self.unread_peak().unwrap_or_default());
         }
         Some(ByteSize(after.as_u64().saturating_sub(before.as_u64())))
     }

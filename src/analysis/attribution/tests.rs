@@ -218,7 +218,10 @@ fn the_record_excludes_requests_that_ended_before_or_began_after() {
     let ended = [recorded("a", "sky.status", 990, 1480), recorded("b", "sky.queue", 4950, 9000)];
     let cause = profile.cause(&ended);
     let growth = Some(PeakGrowth { by: ByteSize::mib(190), within: Duration::from_millis(100) });
-    assert!(matches!(&cause, Cause::Request { growth: found, .. } if *found == growth), "{cause:?}");
+    assert!(
+        matches!(&cause, Cause::Request { growth: found, .. } if *found == growth),
+        "{cause:?}"
+    );
     assert_eq!(ids(&cause), ["b"]);
     let began = [recorded("a", "sky.status", 990, 4990), recorded("b", "sky.queue", 5001, 9000)];
     assert_eq!(ids(&profile.cause(&began)), ["a"]);
@@ -248,6 +251,29 @@ fn a_peak_that_the_readings_do_not_have_is_of_the_last_request() {
         (request.kind, growth.map(|growth| growth.by)),
         (RequestKind::Unrecorded, Some(ByteSize::mib(300)))
     );
+}
+
+#[test]
+fn a_peak_of_an_earlier_request_or_with_swap_is_not_of_the_last_request() {
+    // The mark was reset, as with a peak for each phase.
+    let mut reset = idle();
+    reset.reads(1000, request("a"), (110, 300)).reads(2000, Output::NoRequest, (100, 300));
+    reset.reads(3000, Output::NoRequest, (100, 100)).reads(4000, request("b"), (120, 120));
+    peaks_at(&mut reset, 300);
+    let mut swapped = idle();
+    swapped.reads(1000, request("a"), (110, 300)).reads(2000, Output::NoRequest, (100, 300));
+    swapped.reads(4000, request("b"), (320, 320));
+    swapped.records[0].swapped = Some(ByteSize::mib(80));
+    peaks_at(&mut swapped, 400);
+    let requests =
+        [recorded("a", "sky.launch", 990, 1990), recorded("b", "sky.status", 3990, 9000)];
+    for (profile, cause) in [(reset, "a"), (swapped, "b")] {
+        let attribution = profile.attribution(&requests);
+        let status = RequestKind::Named("sky.status".to_owned());
+        let cost = attribution.costs.iter().find(|cost| cost.kind == status);
+        assert_eq!(cost.and_then(|cost| cost.growth_max), Some(ByteSize::mib(20)));
+        assert_eq!(ids(&attribution.classes[0].cause), [cause]);
+    }
 }
 
 #[test]
