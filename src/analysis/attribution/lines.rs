@@ -67,7 +67,7 @@ pub(in crate::analysis) fn assemble(
     requests: Option<&ServerRequests>,
 ) -> Vec<ExecutorLines> {
     let histories = history::of(recording);
-    let names = Names::of(requests, &histories);
+    let names = Names::of(requests, &histories, recording);
     let end = recording.samples().last().map(|sample| sample.at);
     let of_class = |class| {
         let histories: Vec<&History<'_>> = histories

@@ -1,12 +1,13 @@
 //! Tests of the attribution on made-up readings.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
 use crate::clock::Timestamp;
 use crate::record::profile::{
     Ending, ExecutorMemory, ExecutorReading, Output, ProcessRecord, ProcessTable, ProfileHeader,
-    ProfileLine, ProfilerLevel, ProfilerOverhead, UnreadOutput,
+    ProfileLine, ProfilerLevel, ProfilerOverhead, Sample, UnreadOutput,
 };
 use crate::record::{ServerRequest, Version};
 
@@ -362,6 +363,29 @@ fn the_cost_of_a_kind_of_request_is_of_all_its_requests() {
     assert_eq!(cost.stayed_max, Some(ByteSize::mib(25)), "20 of the first, 5 of the second");
     assert_eq!((cost.cpu, cost.cpu_requests), (Some(Duration::from_millis(1500)), 2));
     assert_eq!(costs[0].cpu, None, "the daemon has not ended");
+}
+
+#[test]
+fn requests_from_before_and_after_the_profile_do_not_count() {
+    let mut profile = idle();
+    profile.reads(1000, request("a"), (180, 180)).reads(2000, Output::NoRequest, (90, 180));
+    peaks_at(&mut profile, 180);
+    for millis in [500, 3000] {
+        profile.lines.push(ProfileLine::Sample(Sample {
+            at: at(millis),
+            late_micros: 0,
+            classes: BTreeMap::new(),
+            zombies: 0,
+            left_out: 0,
+            system: None,
+        }));
+    }
+    let during = [recorded("a", "sky.status", 990, 1990)];
+    let before = (0..9).map(|id| recorded(&format!("before-{id}"), "sky.status", 0, 400));
+    let after = (0..9).map(|id| recorded(&format!("after-{id}"), "sky.status", 3100, 3200));
+    let requests: Vec<ServerRequest> = before.chain(during).chain(after).collect();
+    let cost = &profile.attribution(&requests).costs[0];
+    assert_eq!((cost.recorded, cost.growth_p50), (Some(1), Some(ByteSize::mib(80))));
 }
 
 fn mib(one: u64, other: u64) -> (Option<ByteSize>, Option<ByteSize>) {
