@@ -74,6 +74,15 @@ impl UnknownCause {
     }
 }
 
+impl From<UnreadOutput> for UnknownCause {
+    fn from(reason: UnreadOutput) -> Self {
+        match reason {
+            UnreadOutput::NotPermitted => Self::NotPermitted,
+            UnreadOutput::NotAvailable => Self::NotAvailable,
+        }
+    }
+}
+
 impl Cause {
     /// Requests that may have caused the peak.
     pub fn requests(&self) -> &[NamedRequest] {
@@ -101,9 +110,10 @@ pub(super) fn of(history: &History<'_>, names: &Names<'_>) -> Cause {
     let readings = &history.readings;
     let Some(last) = readings.last() else { return Cause::Unknown(UnknownCause::NotRead) };
     if history.unread_peak().is_some() {
-        return match last.output.request() {
-            Some(id) => by_request(history, names, id, readings.len() - 1),
-            None => Cause::Unknown(UnknownCause::NotRead),
+        return match &last.output {
+            Output::Request(id) => by_request(history, names, id, readings.len() - 1),
+            Output::NoRequest => Cause::Unknown(UnknownCause::NotRead),
+            Output::Unread(reason) => Cause::Unknown((*reason).into()),
         };
     }
     let top = readings.iter().map(|reading| reading.memory.peak.as_u64()).max().unwrap_or(0);
@@ -116,8 +126,7 @@ pub(super) fn of(history: &History<'_>, names: &Names<'_>) -> Cause {
         return before_first(history, names);
     }
     match &reading.output {
-        Output::Unread(UnreadOutput::NotPermitted) => Cause::Unknown(UnknownCause::NotPermitted),
-        Output::Unread(UnreadOutput::NotAvailable) => Cause::Unknown(UnknownCause::NotAvailable),
+        Output::Unread(reason) => Cause::Unknown((*reason).into()),
         Output::Request(_) | Output::NoRequest => by_candidates(history, names, index),
     }
 }

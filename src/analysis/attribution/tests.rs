@@ -298,6 +298,11 @@ fn a_cause_that_cannot_be_told_has_its_reason() {
         peaks_at(profile, 180);
     });
     assert_eq!(of_another_user, reason(UnknownCause::NotPermitted));
+    let grown_since_then = unknown(|profile| {
+        profile.reads(1000, Output::Unread(UnreadOutput::NotPermitted), (180, 180));
+        peaks_at(profile, 200);
+    });
+    assert_eq!(grown_since_then, reason(UnknownCause::NotPermitted));
 }
 
 #[test]
