@@ -30,7 +30,7 @@ pub enum Cause {
     },
     /// Import of SkyPilot, before the first request.
     Import,
-    /// Work of the executor itself: no request ran.
+    /// Work of the executor itself: no request was seen, and the server's record has none.
     NoRequest,
     /// Unknown, for this reason.
     Unknown(UnknownCause),
@@ -56,6 +56,9 @@ pub enum UnknownCause {
     BeforeProfile,
     /// Executor that exited before its first reading, or grew after its last one.
     NotRead,
+    /// Request that was not seen, if there was one: the server's list of requests is missing or
+    /// cut.
+    NotListed,
     /// File descriptors of another user's processes, which only root may read.
     NotPermitted,
     /// Sampling that reads no file descriptors.
@@ -68,6 +71,7 @@ impl UnknownCause {
         match self {
             Self::BeforeProfile => "reached before the profile began",
             Self::NotRead => "reached between the last reading and the exit",
+            Self::NotListed => "no request was seen, and the server's list is missing or cut",
             Self::NotPermitted => "processes of another user, whose requests only root can see",
             Self::NotAvailable => "requests are not read at this level of peaks",
         }
@@ -160,7 +164,8 @@ fn by_candidates(history: &History<'_>, names: &Names<'_>, index: usize) -> Caus
         candidates = names.unseen(history.record.class, since, reading.at);
     }
     match candidates.as_slice() {
-        [] => Cause::NoRequest,
+        [] if names.is_complete => Cause::NoRequest,
+        [] => Cause::Unknown(UnknownCause::NotListed),
         [id] if previous.is_some_and(|one| one.output.request() == Some(*id)) => {
             by_request(history, names, id, index - 1)
         }

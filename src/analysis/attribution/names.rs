@@ -57,6 +57,8 @@ pub struct NamedRequest {
 /// Server's record of requests, by ID.
 pub(super) struct Names<'a> {
     by_id: HashMap<&'a str, &'a ServerRequest>,
+    /// Whether the record has all requests: it was read, and was not cut.
+    pub(super) is_complete: bool,
     /// IDs of the requests that were seen in an executor.
     seen: HashSet<&'a str>,
     /// Times of the first and the last sample; `None` without samples.
@@ -69,10 +71,12 @@ impl<'a> Names<'a> {
         histories: &[History<'a>],
         recording: Recording<'_>,
     ) -> Self {
+        let is_complete = requests.is_some_and(|record| !record.is_cut);
         let requests = requests.map_or(&[][..], |record| &record.requests);
         let readings = histories.iter().flat_map(|history| &history.readings);
         Self {
             by_id: requests.iter().map(|request| (request.id.as_str(), request)).collect(),
+            is_complete,
             seen: readings.filter_map(|reading| reading.output.request()).collect(),
             profiled: recording
                 .samples()

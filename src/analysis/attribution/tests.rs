@@ -89,6 +89,16 @@ impl Profile {
     }
 
     fn attribution(&self, requests: &[ServerRequest]) -> Attribution {
+        let requests =
+            ServerRequests { version: Version, requests: requests.to_vec(), is_cut: false };
+        self.attribution_by(Some(&requests))
+    }
+
+    fn attribution_by(&self, requests: Option<&ServerRequests>) -> Attribution {
+        self.recorded(|recording| assemble(recording, requests)).expect("there are readings")
+    }
+
+    fn recorded<T>(&self, read: impl FnOnce(Recording<'_>) -> T) -> T {
         let table = ProcessTable {
             version: Version,
             processes: self.records.clone(),
@@ -102,10 +112,7 @@ impl Profile {
                 longest_gap: Duration::ZERO,
             },
         };
-        let requests =
-            ServerRequests { version: Version, requests: requests.to_vec(), is_cut: false };
-        let recording = Recording { lines: &self.lines, processes: Some(&table) };
-        assemble(recording, Some(&requests)).expect("there are readings")
+        read(Recording { lines: &self.lines, processes: Some(&table) })
     }
 
     fn cause(&self, requests: &[ServerRequest]) -> Cause {
@@ -240,6 +247,11 @@ fn a_request_too_short_to_be_seen_is_found_in_the_record() {
     assert!(matches!(cause, Cause::OneOf { .. }), "it may have run elsewhere: {cause:?}");
     assert_eq!(ids(&cause), ["a"]);
     assert_eq!(profile.cause(&[]), Cause::NoRequest);
+    let cut = ServerRequests { version: Version, requests: Vec::new(), is_cut: true };
+    for list in [None, Some(&cut)] {
+        let cause = &profile.attribution_by(list).classes[0].cause;
+        assert_eq!(*cause, Cause::Unknown(UnknownCause::NotListed), "{list:?}");
+    }
 }
 
 #[test]
