@@ -71,6 +71,11 @@ impl<'a> History<'a> {
         (last.output == Output::NoRequest).then_some(last.memory.rss)
     }
 
+    /// Largest RSS of all readings.
+    pub(super) fn largest_rss(&self) -> Option<ByteSize> {
+        self.readings.iter().map(|reading| reading.memory.rss).max()
+    }
+
     /// RSS in the end of the time between a reading and the next one.
     fn rss_until_next(&self, index: usize) -> ByteSize {
         let next = self.readings.get(index + 1).and_then(|next| next.before);

@@ -405,6 +405,21 @@ fn requests_from_before_and_after_the_profile_do_not_count() {
     assert_eq!((cost.recorded, cost.growth_p50), (Some(1), Some(ByteSize::mib(80))));
 }
 
+#[test]
+fn of_very_many_executors_the_largest_are_drawn() {
+    let mut profile = Profile::default();
+    for pid in 1..=310 {
+        let size = u64::from(pid);
+        profile.executor(pid, ProcessClass::ShortExecutor, size);
+        profile.reads(1000, request(&pid.to_string()), (size, size));
+    }
+    let lines = profile.recorded(|recording| executor_lines(recording, None));
+    let [short] = &lines[..] else { panic!("one class") };
+    let pids: Vec<u32> = short.executors.iter().map(|one| one.process.pid).collect();
+    assert_eq!(pids, (11..=310).rev().collect::<Vec<_>>());
+    assert_eq!((short.executors_left_out, short.requests.len()), (10, 300));
+}
+
 fn mib(one: u64, other: u64) -> (Option<ByteSize>, Option<ByteSize>) {
     (Some(ByteSize::mib(one)), Some(ByteSize::mib(other)))
 }
