@@ -88,9 +88,10 @@ impl Merge {
     fn record(&self, record: ProcessRecord) -> Option<ProcessRecord> {
         let first_seen = self.to_local(record.first_seen);
         let last_read = record.last_read.map(|at| self.to_local(at));
+        let exited = record.exited.map(|at| self.to_local(at));
         let ended_before = self.began.is_some_and(|began| last_read.unwrap_or(first_seen) < began);
         let began_after = self.ended.is_some_and(|ended| first_seen > ended);
         let is_in_run = !ended_before && !began_after;
-        is_in_run.then_some(ProcessRecord { first_seen, last_read, ..record })
+        is_in_run.then_some(ProcessRecord { first_seen, last_read, exited, ..record })
     }
 }

@@ -5,13 +5,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::history::{History, Span};
+use super::history::{History, NOISE, Span};
 use super::names::{NamedRequest, Names, RequestKind};
 use crate::record::profile::{ExecutorReading, Output, UnreadOutput, is_daemon};
 use crate::units::{self, ByteSize};
-
-/// Rise of a high-water mark that is within the error of its readings, in bytes.
-const NOISE: u64 = 1 << 20;
 
 /// Cause of an executor's peak.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,7 +30,7 @@ pub enum Cause {
     },
     /// Import of SkyPilot, before the first request.
     Import,
-    /// Work of the executor itself: no request ran.
+    /// Work of the executor itself: no request was seen, and the server's record has none.
     NoRequest,
     /// Unknown, for this reason.
     Unknown(UnknownCause),
@@ -59,6 +56,9 @@ pub enum UnknownCause {
     BeforeProfile,
     /// Executor that exited before its first reading, or grew after its last one.
     NotRead,
+    /// Request that was not seen, if there was one: the server's list of requests is missing or
+    /// cut.
+    NotListed,
     /// File descriptors of another user's processes, which only root may read.
     NotPermitted,
     /// Sampling that reads no file descriptors.
@@ -71,8 +71,18 @@ impl UnknownCause {
         match self {
             Self::BeforeProfile => "reached before the profile began",
             Self::NotRead => "reached between the last reading and the exit",
+            Self::NotListed => "no request was seen, and the server's list is missing or cut",
             Self::NotPermitted => "processes of another user, whose requests only root can see",
             Self::NotAvailable => "requests are not read at this level of peaks",
+        }
+    }
+}
+
+impl From<UnreadOutput> for UnknownCause {
+    fn from(reason: UnreadOutput) -> Self {
+        match reason {
+            UnreadOutput::NotPermitted => Self::NotPermitted,
+            UnreadOutput::NotAvailable => Self::NotAvailable,
         }
     }
 }
@@ -103,14 +113,14 @@ impl Cause {
 pub(super) fn of(history: &History<'_>, names: &Names<'_>) -> Cause {
     let readings = &history.readings;
     let Some(last) = readings.last() else { return Cause::Unknown(UnknownCause::NotRead) };
-    let top = readings.iter().map(|reading| reading.memory.peak.as_u64()).max().unwrap_or(0);
-    if history.record.peak.is_some_and(|peak| peak.as_u64() > top.saturating_add(NOISE)) {
-        // The mark in the exit record is higher than that of the last reading.
-        return match last.output.request() {
-            Some(id) => by_request(history, names, id, readings.len() - 1),
-            None => Cause::Unknown(UnknownCause::NotRead),
+    if history.unread_peak().is_some() {
+        return match &last.output {
+            Output::Request(id) => by_request(history, names, id, readings.len() - 1),
+            Output::NoRequest => Cause::Unknown(UnknownCause::NotRead),
+            Output::Unread(reason) => Cause::Unknown((*reason).into()),
         };
     }
+    let top = readings.iter().map(|reading| reading.memory.peak.as_u64()).max().unwrap_or(0);
     let reaches = |peak: ByteSize| peak.as_u64().saturating_add(NOISE) >= top;
     // There is one: that of `top`.
     let index = readings.iter().position(|one| reaches(one.memory.peak)).unwrap_or(0);
@@ -120,8 +130,7 @@ pub(super) fn of(history: &History<'_>, names: &Names<'_>) -> Cause {
         return before_first(history, names);
     }
     match &reading.output {
-        Output::Unread(UnreadOutput::NotPermitted) => Cause::Unknown(UnknownCause::NotPermitted),
-        Output::Unread(UnreadOutput::NotAvailable) => Cause::Unknown(UnknownCause::NotAvailable),
+        Output::Unread(reason) => Cause::Unknown((*reason).into()),
         Output::Request(_) | Output::NoRequest => by_candidates(history, names, index),
     }
 }
@@ -155,9 +164,14 @@ fn by_candidates(history: &History<'_>, names: &Names<'_>, index: usize) -> Caus
         candidates = names.unseen(history.record.class, since, reading.at);
     }
     match candidates.as_slice() {
-        [] => Cause::NoRequest,
+        [] if names.is_complete => Cause::NoRequest,
+        [] => Cause::Unknown(UnknownCause::NotListed),
         [id] if previous.is_some_and(|one| one.output.request() == Some(*id)) => {
             by_request(history, names, id, index - 1)
+        }
+        // The record excludes the request before, so that the rise until this reading counts.
+        [id] if history.takes_over_at(index) => {
+            Cause::Request { request: names.request(id), growth: since_last_mark(reading) }
         }
         [id] if reading.output.request() == Some(*id) => by_request(history, names, id, index),
         several => Cause::OneOf {

@@ -19,7 +19,7 @@ use crate::units::{self, ByteSize, total};
 pub struct RequestCost {
     /// Kind of request.
     pub kind: RequestKind,
-    /// Number of requests on the server's record; `None` for requests that the record lacks.
+    /// Number of requests on the server's record that ran during the profile; `None` for requests that the record lacks.
     pub recorded: Option<u64>,
     /// Number of requests that were seen in an executor. A request that changed no memory, or ended
     /// between two samples, is not seen.

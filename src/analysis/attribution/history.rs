@@ -14,6 +14,9 @@ use crate::units::ByteSize;
 pub(super) const CLASSES: [ProcessClass; 2] =
     [ProcessClass::ShortExecutor, ProcessClass::LongExecutor];
 
+/// Rise of a high-water mark that is within the error of its readings, in bytes.
+pub(super) const NOISE: u64 = 1 << 20;
+
 /// Readings of one executor, in their order.
 pub(super) struct History<'a> {
     pub(super) record: &'a ProcessRecord,
@@ -68,22 +71,48 @@ impl<'a> History<'a> {
         (last.output == Output::NoRequest).then_some(last.memory.rss)
     }
 
+    /// Largest RSS of all readings.
+    pub(super) fn largest_rss(&self) -> Option<ByteSize> {
+        self.readings.iter().map(|reading| reading.memory.rss).max()
+    }
+
     /// RSS in the end of the time between a reading and the next one.
     fn rss_until_next(&self, index: usize) -> ByteSize {
         let next = self.readings.get(index + 1).and_then(|next| next.before);
         next.map_or(self.readings[index].memory.rss, |before| before.rss)
     }
 
+    /// High-water mark in the process table that is above those of all readings: reached after the
+    /// last one. `None` for an executor with pages in swap, whose peak there is no mark.
+    pub(super) fn unread_peak(&self) -> Option<ByteSize> {
+        let marks = self.readings.iter().flat_map(|one| [Some(one.memory), one.before]).flatten();
+        let read = marks.map(|memory| memory.peak.as_u64()).max()?;
+        let peak = self.record.peak.filter(|_| self.record.swapped.is_none())?;
+        (peak.as_u64() > read.saturating_add(NOISE)).then_some(peak)
+    }
+
+    /// Whether a request began at this reading while another one ran at the reading before.
+    pub(super) fn takes_over_at(&self, index: usize) -> bool {
+        let before = index.checked_sub(1).and_then(|before| self.readings[before].output.request());
+        let now = self.readings[index].output.request();
+        before.is_some() && now.is_some() && before != now
+    }
+
     /// Growth of the high-water mark by a request; `None` if the mark before is unknown.
     pub(super) fn growth(&self, span: &Span<'_>) -> Option<ByteSize> {
-        let before = self.readings[span.readings.start].before?.peak;
+        let first = self.readings[span.readings.start];
+        // The rise until this reading counts for the request before, and must not count twice.
+        let before = match self.takes_over_at(span.readings.start) {
+            true => first.memory.peak,
+            false => first.before?.peak,
+        };
         // Of the reading that noticed the end, too: the mark was read anew then.
         let end = (span.readings.end + 1).min(self.readings.len());
         let readings = &self.readings[span.readings.start..end];
         let mut after = readings.iter().map(|reading| reading.memory.peak).max()?;
         if span.readings.end == self.readings.len() {
-            // The executor exited, or still ran it: its last mark is in the process table.
-            after = after.max(self.record.peak.unwrap_or_default());
+            // The executor exited, or still ran it.
+            after = after.max(self.unread_peak().unwrap_or_default());
         }
         Some(ByteSize(after.as_u64().saturating_sub(before.as_u64())))
     }

@@ -2,6 +2,7 @@
 //!
 //! The chart of 100 executors and an hour stays below a megabyte: a line has at most
 //! [`MAX_POINTS`] points, and of the requests of a class those with the most growth are drawn.
+//! Of very many executors, those with the largest RSS are drawn.
 
 use std::cmp::Reverse;
 
@@ -17,6 +18,9 @@ use crate::units::ByteSize;
 /// Maximum number of points of an executor's line.
 const MAX_POINTS: usize = 120;
 
+/// Maximum number of executors of one class.
+const MAX_EXECUTORS: usize = 300;
+
 /// Maximum number of points of a request.
 const MAX_REQUEST_POINTS: usize = 8;
 
@@ -31,8 +35,10 @@ type Point = (Timestamp, ByteSize);
 pub struct ExecutorLines {
     /// Process class.
     pub class: ProcessClass,
-    /// Line of each executor.
+    /// Line of each executor, the largest first.
     pub executors: Vec<ExecutorLine>,
+    /// Number of executors that were left out with their requests, those with the smallest RSS.
+    pub executors_left_out: usize,
     /// Requests on these lines, in the order of their growth.
     pub requests: Vec<RequestLine>,
     /// Number of requests that were left out, those with the least growth.
@@ -67,13 +73,16 @@ pub(in crate::analysis) fn assemble(
     requests: Option<&ServerRequests>,
 ) -> Vec<ExecutorLines> {
     let histories = history::of(recording);
-    let names = Names::of(requests, &histories);
+    let names = Names::of(requests, &histories, recording);
     let end = recording.samples().last().map(|sample| sample.at);
     let of_class = |class| {
-        let histories: Vec<&History<'_>> = histories
+        let mut histories: Vec<&History<'_>> = histories
             .iter()
             .filter(|history| history.record.class == class && !history.readings.is_empty())
             .collect();
+        histories.sort_by_key(|history| Reverse(history.largest_rss()));
+        let executors_left_out = histories.len().saturating_sub(MAX_EXECUTORS);
+        histories.truncate(MAX_EXECUTORS);
         let spans = histories.iter().flat_map(|history| {
             history.spans().into_iter().map(|span| request_line(history, &span, &names, end))
         });
@@ -86,7 +95,13 @@ pub(in crate::analysis) fn assemble(
             points: thinned(&points(history, 0..history.readings.len(), end), MAX_POINTS),
         };
         let executors: Vec<ExecutorLine> = histories.iter().map(line).collect();
-        (!executors.is_empty()).then_some(ExecutorLines { class, executors, requests, left_out })
+        (!executors.is_empty()).then_some(ExecutorLines {
+            class,
+            executors,
+            executors_left_out,
+            requests,
+            left_out,
+        })
     };
     history::CLASSES.into_iter().filter_map(of_class).collect()
 }

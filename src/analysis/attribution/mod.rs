@@ -101,7 +101,7 @@ pub(super) fn assemble(
     if histories.iter().all(|history| history.readings.is_empty()) {
         return None;
     }
-    let names = Names::of(requests, &histories);
+    let names = Names::of(requests, &histories, recording);
     let classes = CLASSES.into_iter().filter_map(|class| executors(class, &histories, &names));
     Some(Attribution {
         names: match requests {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::history::History;
+use crate::analysis::recording::Recording;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::record::profile::is_daemon;
@@ -56,17 +57,32 @@ pub struct NamedRequest {
 /// Server's record of requests, by ID.
 pub(super) struct Names<'a> {
     by_id: HashMap<&'a str, &'a ServerRequest>,
+    /// Whether the record has all requests: it was read, and was not cut.
+    pub(super) is_complete: bool,
     /// IDs of the requests that were seen in an executor.
     seen: HashSet<&'a str>,
+    /// Times of the first and the last sample; `None` without samples.
+    profiled: Option<(Timestamp, Timestamp)>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(requests: Option<&'a ServerRequests>, histories: &[History<'a>]) -> Self {
+    pub(super) fn of(
+        requests: Option<&'a ServerRequests>,
+        histories: &[History<'a>],
+        recording: Recording<'_>,
+    ) -> Self {
+        let is_complete = requests.is_some_and(|record| !record.is_cut);
         let requests = requests.map_or(&[][..], |record| &record.requests);
         let readings = histories.iter().flat_map(|history| &history.readings);
         Self {
             by_id: requests.iter().map(|request| (request.id.as_str(), request)).collect(),
+            is_complete,
             seen: readings.filter_map(|reading| reading.output.request()).collect(),
+            profiled: recording
+                .samples()
+                .next()
+                .zip(recording.samples().last())
+                .map(|(first, last)| (first.at, last.at)),
         }
     }
 
@@ -124,9 +140,18 @@ impl<'a> Names<'a> {
         unseen.into_iter().map(|request| request.id.as_str()).collect()
     }
 
-    /// Number of recorded requests of a kind; `None` if there is none, as without a record.
+    /// Number of recorded requests of a kind during the profile; `None` if there is none, as without
+    /// a record.
     pub(super) fn count(&self, kind: &RequestKind) -> Option<u64> {
-        let of_kind = self.by_id.keys().filter(|id| self.kind(id) == *kind);
+        // The server's record goes back to its first start.
+        let is_profiled = |request: &ServerRequest| {
+            self.profiled.is_none_or(|(began, ended)| {
+                request.finished.is_none_or(|finished| finished >= began)
+                    && request.created.is_none_or(|created| created <= ended)
+            })
+        };
+        let requests = self.by_id.iter().filter(|(_, request)| is_profiled(request));
+        let of_kind = requests.filter(|(id, _)| self.kind(id) == *kind);
         Some(of_kind.count() as u64).filter(|count| *count > 0)
     }
 }

@@ -1,12 +1,13 @@
 //! Tests of the attribution on made-up readings.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
 use crate::clock::Timestamp;
 use crate::record::profile::{
     Ending, ExecutorMemory, ExecutorReading, Output, ProcessRecord, ProcessTable, ProfileHeader,
-    ProfileLine, ProfilerLevel, ProfilerOverhead, UnreadOutput,
+    ProfileLine, ProfilerLevel, ProfilerOverhead, Sample, UnreadOutput,
 };
 use crate::record::{ServerRequest, Version};
 
@@ -88,6 +89,16 @@ impl Profile {
     }
 
     fn attribution(&self, requests: &[ServerRequest]) -> Attribution {
+        let requests =
+            ServerRequests { version: Version, requests: requests.to_vec(), is_cut: false };
+        self.attribution_by(Some(&requests))
+    }
+
+    fn attribution_by(&self, requests: Option<&ServerRequests>) -> Attribution {
+        self.recorded(|recording| assemble(recording, requests)).expect("there are readings")
+    }
+
+    fn recorded<T>(&self, read: impl FnOnce(Recording<'_>) -> T) -> T {
         let table = ProcessTable {
             version: Version,
             processes: self.records.clone(),
@@ -101,10 +112,7 @@ impl Profile {
                 longest_gap: Duration::ZERO,
             },
         };
-        let requests =
-            ServerRequests { version: Version, requests: requests.to_vec(), is_cut: false };
-        let recording = Recording { lines: &self.lines, processes: Some(&table) };
-        assemble(recording, Some(&requests)).expect("there are readings")
+        read(Recording { lines: &self.lines, processes: Some(&table) })
     }
 
     fn cause(&self, requests: &[ServerRequest]) -> Cause {
@@ -196,13 +204,33 @@ fn two_requests_between_readings_of_the_mark_may_both_be_the_cause() {
 }
 
 #[test]
+fn growth_noticed_at_the_change_to_another_request_counts_once() {
+    let mut profile = idle();
+    profile.reads(1000, request("a"), (110, 110)).reads(2000, request("b"), (120, 300));
+    profile.reads(3000, request("b"), (120, 320)).reads(4000, Output::NoRequest, (110, 320));
+    peaks_at(&mut profile, 320);
+    let requests = [recorded("a", "sky.status", 990, 1990), recorded("b", "sky.queue", 1995, 3990)];
+    let costs = profile.attribution(&requests).costs;
+    let growth = costs.iter().map(|cost| (cost.kind.to_string(), cost.growth_max));
+    let expected = [("sky.status", ByteSize::mib(200)), ("sky.queue", ByteSize::mib(20))];
+    let expected = expected.map(|(kind, growth)| (kind.to_owned(), Some(growth)));
+    assert_eq!(growth.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn the_record_excludes_requests_that_ended_before_or_began_after() {
     let mut profile = idle();
     profile.reads(1000, request("a"), (110, 110)).reads(5000, request("b"), (115, 300));
     profile.last().since = Some(at(4900));
     peaks_at(&mut profile, 300);
     let ended = [recorded("a", "sky.status", 990, 1480), recorded("b", "sky.queue", 4950, 9000)];
-    assert_eq!(ids(&profile.cause(&ended)), ["b"]);
+    let cause = profile.cause(&ended);
+    let growth = Some(PeakGrowth { by: ByteSize::mib(190), within: Duration::from_millis(100) });
+    assert!(
+        matches!(&cause, Cause::Request { growth: found, .. } if *found == growth),
+        "{cause:?}"
+    );
+    assert_eq!(ids(&cause), ["b"]);
     let began = [recorded("a", "sky.status", 990, 4990), recorded("b", "sky.queue", 5001, 9000)];
     assert_eq!(ids(&profile.cause(&began)), ["a"]);
 }
@@ -219,6 +247,11 @@ fn a_request_too_short_to_be_seen_is_found_in_the_record() {
     assert!(matches!(cause, Cause::OneOf { .. }), "it may have run elsewhere: {cause:?}");
     assert_eq!(ids(&cause), ["a"]);
     assert_eq!(profile.cause(&[]), Cause::NoRequest);
+    let cut = ServerRequests { version: Version, requests: Vec::new(), is_cut: true };
+    for list in [None, Some(&cut)] {
+        let cause = &profile.attribution_by(list).classes[0].cause;
+        assert_eq!(*cause, Cause::Unknown(UnknownCause::NotListed), "{list:?}");
+    }
 }
 
 #[test]
@@ -231,6 +264,29 @@ fn a_peak_that_the_readings_do_not_have_is_of_the_last_request() {
         (request.kind, growth.map(|growth| growth.by)),
         (RequestKind::Unrecorded, Some(ByteSize::mib(300)))
     );
+}
+
+#[test]
+fn a_peak_of_an_earlier_request_or_with_swap_is_not_of_the_last_request() {
+    // The mark was reset, as with a peak for each phase.
+    let mut reset = idle();
+    reset.reads(1000, request("a"), (110, 300)).reads(2000, Output::NoRequest, (100, 300));
+    reset.reads(3000, Output::NoRequest, (100, 100)).reads(4000, request("b"), (120, 120));
+    peaks_at(&mut reset, 300);
+    let mut swapped = idle();
+    swapped.reads(1000, request("a"), (110, 300)).reads(2000, Output::NoRequest, (100, 300));
+    swapped.reads(4000, request("b"), (320, 320));
+    swapped.records[0].swapped = Some(ByteSize::mib(80));
+    peaks_at(&mut swapped, 400);
+    let requests =
+        [recorded("a", "sky.launch", 990, 1990), recorded("b", "sky.status", 3990, 9000)];
+    for (profile, cause) in [(reset, "a"), (swapped, "b")] {
+        let attribution = profile.attribution(&requests);
+        let status = RequestKind::Named("sky.status".to_owned());
+        let cost = attribution.costs.iter().find(|cost| cost.kind == status);
+        assert_eq!(cost.and_then(|cost| cost.growth_max), Some(ByteSize::mib(20)));
+        assert_eq!(ids(&attribution.classes[0].cause), [cause]);
+    }
 }
 
 #[test]
@@ -254,6 +310,11 @@ fn a_cause_that_cannot_be_told_has_its_reason() {
         peaks_at(profile, 180);
     });
     assert_eq!(of_another_user, reason(UnknownCause::NotPermitted));
+    let grown_since_then = unknown(|profile| {
+        profile.reads(1000, Output::Unread(UnreadOutput::NotPermitted), (180, 180));
+        peaks_at(profile, 200);
+    });
+    assert_eq!(grown_since_then, reason(UnknownCause::NotPermitted));
 }
 
 #[test]
@@ -319,6 +380,44 @@ fn the_cost_of_a_kind_of_request_is_of_all_its_requests() {
     assert_eq!(cost.stayed_max, Some(ByteSize::mib(25)), "20 of the first, 5 of the second");
     assert_eq!((cost.cpu, cost.cpu_requests), (Some(Duration::from_millis(1500)), 2));
     assert_eq!(costs[0].cpu, None, "the daemon has not ended");
+}
+
+#[test]
+fn requests_from_before_and_after_the_profile_do_not_count() {
+    let mut profile = idle();
+    profile.reads(1000, request("a"), (180, 180)).reads(2000, Output::NoRequest, (90, 180));
+    peaks_at(&mut profile, 180);
+    for millis in [500, 3000] {
+        profile.lines.push(ProfileLine::Sample(Sample {
+            at: at(millis),
+            late_micros: 0,
+            classes: BTreeMap::new(),
+            zombies: 0,
+            left_out: 0,
+            system: None,
+        }));
+    }
+    let during = [recorded("a", "sky.status", 990, 1990)];
+    let before = (0..9).map(|id| recorded(&format!("before-{id}"), "sky.status", 0, 400));
+    let after = (0..9).map(|id| recorded(&format!("after-{id}"), "sky.status", 3100, 3200));
+    let requests: Vec<ServerRequest> = before.chain(during).chain(after).collect();
+    let cost = &profile.attribution(&requests).costs[0];
+    assert_eq!((cost.recorded, cost.growth_p50), (Some(1), Some(ByteSize::mib(80))));
+}
+
+#[test]
+fn of_very_many_executors_the_largest_are_drawn() {
+    let mut profile = Profile::default();
+    for pid in 1..=310 {
+        let size = u64::from(pid);
+        profile.executor(pid, ProcessClass::ShortExecutor, size);
+        profile.reads(1000, request(&pid.to_string()), (size, size));
+    }
+    let lines = profile.recorded(|recording| executor_lines(recording, None));
+    let [short] = &lines[..] else { panic!("one class") };
+    let pids: Vec<u32> = short.executors.iter().map(|one| one.process.pid).collect();
+    assert_eq!(pids, (11..=310).rev().collect::<Vec<_>>());
+    assert_eq!((short.executors_left_out, short.requests.len()), (10, 300));
 }
 
 fn mib(one: u64, other: u64) -> (Option<ByteSize>, Option<ByteSize>) {

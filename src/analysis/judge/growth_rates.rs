@@ -3,7 +3,7 @@
 use super::{About, Case, Findings, Severity};
 use crate::analysis::limits::{LimitCheck, LimitState};
 use crate::analysis::metrics::{Absence, Measured};
-use crate::analysis::{GrowthRates, RateInterval, SHORTEST_LOAD, time_to_decide};
+use crate::analysis::{GrowthRates, RateEstimate, RateInterval, SHORTEST_LOAD, time_to_decide};
 use crate::metric::{Amount, ClassMetric, Metric, ServerMetric, Unit};
 use crate::units::GrowthRate;
 
@@ -81,15 +81,27 @@ fn message(case: &Case<'_>, check: &LimitCheck) -> String {
                 ),
             }
         }
-        (Measured::Absent(Absence::TooShort), _) => format!(
-            "{metric}: budget not checked, the load is too short for an interval; needs --for {} or \
-             longer",
-            humantime::format_duration(SHORTEST_LOAD)
-        ),
+        (Measured::Absent(Absence::TooShort), _) => {
+            format!("{metric}: budget not checked, {}", too_short(rates))
+        }
         _ => format!(
             "{metric}: budget not checked, nothing was measured; needs a profile with readings of \
              single processes"
         ),
+    }
+}
+
+/// What was too short for an interval.
+fn too_short(rates: Option<&GrowthRates>) -> String {
+    match rates.filter(|rates| rates.load >= SHORTEST_LOAD) {
+        None => format!(
+            "the load is too short for an interval; needs --for {} or longer",
+            humantime::format_duration(SHORTEST_LOAD)
+        ),
+        Some(rates) if rates.all_processes == RateEstimate::TooShort => {
+            "readings of single processes cover too little of the load for an interval".to_owned()
+        }
+        Some(_) => "its processes lived too shortly after their warm-up for an interval".to_owned(),
     }
 }
 

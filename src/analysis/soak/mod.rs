@@ -155,13 +155,13 @@ pub(super) fn assemble(
     recording: Recording<'_>,
     (began, ended): (Timestamp, Timestamp),
 ) -> Option<GrowthRates> {
+    recording.readings().next()?;
     let load = ended.since(began);
     let warm_up = LONGEST_WARM_UP.min(load / WARM_UP_SHARE);
     let from = began.plus(warm_up);
     let readings: Vec<&Readings> =
         recording.readings().filter(|one| from <= one.at && one.at <= ended).collect();
-    // Without a reading after the warm-up, there is no growth and no table.
-    let first = readings.first()?.at;
+    let first = readings.first().map_or(from, |one| one.at);
     let records = recording.processes.iter().flat_map(|table| &table.processes);
     let start = |record: &ProcessRecord| {
         let from = record.first_seen.max(began).plus(warm_up);

@@ -28,6 +28,10 @@ const CHANGE: u64 = 2 << 20;
 /// Minimum time between two noted readings of an executor with the same request.
 const INTERVAL: Duration = Duration::from_millis(250);
 
+/// Minimum time between two noted readings of an executor whose request cannot be read: they
+/// attribute no memory, and show only why.
+const UNREAD_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Last readings of one executor.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -85,8 +89,12 @@ impl Watch {
     ) -> bool {
         match &self.noted {
             Some(noted) if noted.output == *output => {
-                let may_wait = output.request().is_some() && at.since(noted.at) < INTERVAL;
-                noted.differs(now) && !may_wait
+                let interval = match output {
+                    Output::NoRequest => Duration::ZERO,
+                    Output::Request(_) => INTERVAL,
+                    Output::Unread(_) => UNREAD_INTERVAL,
+                };
+                noted.differs(now) && at.since(noted.at) >= interval
             }
             Some(_) => true,
             None => !is_starting || output.request().is_some(),

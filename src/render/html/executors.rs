@@ -78,12 +78,18 @@ fn chart(lines: &ExecutorLines, axis: Axis) -> ExecutorChart {
         0 => String::new(),
         count => format!(" {} with the least growth are not drawn.", counted(count, "request")),
     };
+    let executors_left_out = match lines.executors_left_out {
+        0 => String::new(),
+        count => {
+            format!(" {} with the smallest RSS are not drawn.", counted(count, "executor"))
+        }
+    };
     ExecutorChart {
         id: format!("executors-{}", lines.class),
         title: format!("RSS of each {} by request", lines.class),
         note: format!(
             "{}; point at a line for its request. Peaks between two readings are in the table of \
-             costs.{left_out}",
+             costs.{executors_left_out}{left_out}",
             counted(lines.executors.len(), "executor")
         ),
         executors: executors.collect(),

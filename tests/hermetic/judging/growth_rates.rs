@@ -124,6 +124,30 @@ fn the_interval_decides_a_budget_on_growth(
 }
 
 #[test]
+fn what_was_too_short_for_an_interval_is_said() {
+    let of = |mut run: Evidence, change: fn(&mut Evidence)| {
+        change(&mut run);
+        let report = Report::assemble(&with_budget(run, SHORT, 5.0));
+        assert_eq!(report.budgets[0].state, LimitState::NotMeasured);
+        message(&report, SHORT)
+    };
+    let starts_late = of(soak(20, 60), |run| {
+        let records = &mut run.processes.as_mut().expect("the good run has one").processes;
+        records.iter_mut().for_each(|record| record.first_seen = at(13 * MINUTE));
+    });
+    assert!(starts_late.contains("its processes lived too shortly after"), "{starts_late}");
+    let reads_no_longer = |run: &mut Evidence| {
+        run.profile.retain(
+            |line| !matches!(line, ProfileLine::Readings(readings) if readings.at > at(MINUTE)),
+        );
+    };
+    let short = of(soak(7, 60), reads_no_longer);
+    assert!(short.contains("the load is too short for an interval; needs --for 9m"), "{short}");
+    let long = of(soak(20, 60), reads_no_longer);
+    assert!(long.contains("cover too little of the load"), "{long}");
+}
+
+#[test]
 fn growth_without_a_budget_is_a_note() {
     let report = Report::assemble(&soak(20, 60));
     let note = report.findings.iter().find(|it| it.message.starts_with("short-executor grows by"));

@@ -44,6 +44,7 @@ fn remote(change: impl FnOnce(&mut Evidence)) -> Evidence {
     for record in &mut run.processes.as_mut().expect("a good run has one").processes {
         record.first_seen = record.first_seen.plus(AHEAD);
         record.last_read = record.last_read.map(|at| at.plus(AHEAD));
+        record.exited = record.exited.map(|at| at.plus(AHEAD));
     }
     for request in run.server_requests.iter_mut().flat_map(|record| &mut record.requests) {
         request.created = request.created.map(|at| at.plus(AHEAD));
@@ -106,6 +107,19 @@ fn peaks_on_the_servers_clock_have_the_same_causes() {
     let local = Report::assemble(&local).attribution;
     assert!(local.is_some());
     assert_eq!(assembled(remote(attribute)).attribution, local);
+}
+
+#[test]
+fn processes_of_the_servers_clock_have_local_times() {
+    let exits = |run: &mut Evidence| run.record(3).exited = Some(at(ALL_ENDED - 1_000));
+    let mut local = good_run(&four_users());
+    exits(&mut local);
+    let times = |run: Evidence| {
+        let records = run.processes.expect("a good run has one").processes;
+        let times = records.iter().map(|one| [Some(one.first_seen), one.last_read, one.exited]);
+        times.collect::<Vec<_>>()
+    };
+    assert_eq!(times(remote(exits).on_local_clock()), times(local));
 }
 
 #[test]

@@ -136,12 +136,22 @@ fn other_processes_are_not_asked_for_requests() {
 }
 
 #[test]
-fn an_output_that_cannot_be_read_is_noted_once() {
+fn an_output_that_cannot_be_read_is_noted_once_in_ten_seconds() {
     let mut h = harness();
     h.machine.start(11, ROOT, "SkyPilot:executor:long:11", 100);
     let unread = Output::Unread(UnreadOutput::NotPermitted);
     h.machine.with(11, |process| process.output = unread.clone());
-    h.samples(20);
-    let readings = readings(&mut h);
-    assert!(matches!(&readings[..], [reading] if reading.output == unread), "{readings:?}");
+    let mut size = 100;
+    let mut noted_in = |seconds: u64| {
+        for _ in 0..seconds * 20 {
+            size += 3;
+            h.machine.grow(11, size);
+            h.sample();
+        }
+        readings(&mut h)
+    };
+    for seconds in [9, 10] {
+        let readings = noted_in(seconds);
+        assert!(matches!(&readings[..], [reading] if reading.output == unread), "{readings:?}");
+    }
 }
