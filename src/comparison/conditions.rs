@@ -144,6 +144,22 @@ pub(super) fn differences(runs: &[(&RunId, &Conditions)], unknown: Unknown) -> V
     found
 }
 
+/// Adds conditions that differ between runs of one version. They are not SkyPilot's, though they
+/// may differ by it between versions.
+pub(super) fn add_those_within(
+    differences: &mut Vec<Difference>,
+    runs: &[(&RunId, &Conditions)],
+    unknown: Unknown,
+) {
+    for within in self::differences(runs, unknown) {
+        match differences.iter_mut().find(|known| known.what == within.what) {
+            Some(known) if known.may_be_skypilots && !within.may_be_skypilots => *known = within,
+            Some(_) => {}
+            None => differences.push(within),
+        }
+    }
+}
+
 /// Value that is compared; `None` for one that differs from nothing.
 fn value_of(condition: Option<&Condition>, part: Part, unknown: Unknown) -> Option<String> {
     let value = condition.and_then(|condition| condition.value.clone());

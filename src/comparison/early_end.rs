@@ -40,16 +40,21 @@ impl EarlyEnd {
             place,
             attempts: attempts().count(),
             always_failed: attempts().all(|run| run.verdict == Verdict::ScenarioFailed),
-            last: attempts().filter_map(|run| run.unusable.clone()).last().unwrap_or_default(),
+            last: attempts().filter_map(|run| run.unusable.clone()).next_back().unwrap_or_default(),
         })
     }
 
     /// Verdict of an `ab` that ended so, whose complete pairs have a verdict. A place without a
-    /// usable run decides nothing, unless the candidate failed there each time.
-    pub(super) fn verdict(&self, of_pairs: ComparisonVerdict) -> ComparisonVerdict {
+    /// usable run decides nothing, unless the candidate failed there each time, and
+    /// `fails_alone` in something that never fails in the base.
+    pub(super) fn verdict(
+        &self,
+        of_pairs: ComparisonVerdict,
+        fails_alone: bool,
+    ) -> ComparisonVerdict {
         use ComparisonVerdict::{Better, Same, ScenarioFailed, Undecided};
         match (self, of_pairs) {
-            (Self::NoUsableRun { .. }, Better | Same | Undecided) if self.candidate_fails() => {
+            (Self::NoUsableRun { .. }, _) if fails_alone && self.candidate_fails() => {
                 ScenarioFailed
             }
             (Self::NoUsableRun { .. }, Better | Same) => Undecided,

@@ -33,6 +33,8 @@ mod settings;
 mod side;
 mod verdict;
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -135,10 +137,14 @@ impl Comparison {
     ) -> Self {
         let ((base_side, base), (candidate_side, candidate)) =
             (Side::of(base, candidate, pairing), Side::of(candidate, base, pairing));
-        let runs = base.iter().chain(&candidate).map(|run| (&run.run, &run.conditions));
+        let of_base = base.iter().map(|run| (&run.run, &run.conditions));
+        let of_candidate: Vec<_> =
+            candidate.iter().map(|run| (&run.run, &run.conditions)).collect();
+        let runs: Vec<_> = of_base.chain(of_candidate.iter().copied()).collect();
         let unknown =
             if against_reference { Unknown::MayDiffer } else { Unknown::DiffersFromNothing };
-        let mut differences = conditions::differences(&runs.collect::<Vec<_>>(), unknown);
+        let mut differences = conditions::differences(&runs, unknown);
+        conditions::add_those_within(&mut differences, &of_candidate, unknown);
         differences.extend(packages::within(Role::Base, &base));
         differences.extend(packages::within(Role::Candidate, &candidate));
         let packages = packages::between(&base, &candidate);
@@ -184,9 +190,16 @@ impl Comparison {
     }
 
     /// Comparison of an `ab` from that of its complete pairs: with the runs that are left out, of
-    /// which reports are given, and with the reason for which it ended early.
+    /// which reports are given beside those of the base's complete pairs, and with the reason for
+    /// which it ended early.
     #[must_use]
-    pub fn of_ab(mut self, record: &AbRecord, left_out: &[Report], end: Option<EarlyEnd>) -> Self {
+    pub fn of_ab(
+        mut self,
+        record: &AbRecord,
+        base: &[Report],
+        left_out: &[Report],
+        end: Option<EarlyEnd>,
+    ) -> Self {
         let of_sides = schedule::left_out(&record.done);
         for (side, runs) in [&mut self.base, &mut self.candidate].into_iter().zip(of_sides) {
             for (run, reason) in runs {
@@ -195,7 +208,13 @@ impl Comparison {
                 }
             }
         }
-        self.verdict = end.as_ref().map_or(self.verdict, |end| end.verdict(self.verdict));
+        let of_base = base.iter().flat_map(|report| MeasuredRun::of(report).failed);
+        let of_base: BTreeSet<String> =
+            of_base.chain(self.base.excluded.iter().flat_map(|run| run.failed.clone())).collect();
+        let of_candidate = self.candidate.excluded.iter().flat_map(|run| &run.failed);
+        let fails_alone = of_candidate.into_iter().any(|failed| !of_base.contains(failed));
+        self.verdict =
+            end.as_ref().map_or(self.verdict, |end| end.verdict(self.verdict, fails_alone));
         self.early_end = end;
         self
     }
@@ -319,6 +338,9 @@ impl Comparison {
         match self.pairs_needed() {
             _ if metrics.is_empty() && self.is_open() => {
                 format!("no deciding metric is decided{}", self.left_open())
+            }
+            _ if metrics.is_empty() && !self.left_open().is_empty() => {
+                format!("no deciding metric could be compared{}", self.left_open())
             }
             _ if metrics.is_empty() => "no deciding metric was measured in both".to_owned(),
             Some(pairs) => format!("{metrics}; {pairs} pairs would decide"),

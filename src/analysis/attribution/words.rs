@@ -1,6 +1,6 @@
 //! Causes of peaks in words.
 
-use super::{Cause, ExecutorClass, NamedRequest, PeakGrowth};
+use super::{Cause, ExecutorClass, NamedRequest, PeakGrowth, RequestKind};
 use crate::units::as_mib;
 
 /// Maximum number of requests that are named as possible causes of one peak.
@@ -12,7 +12,12 @@ impl ExecutorClass {
     pub fn cause_in_words(&self) -> String {
         let mut text = self.cause.in_words();
         if let Some(without) = &self.without {
-            text += &format!("; without {}: {:.1} MiB", without.kind, as_mib(without.peak));
+            // A daemon is named before, by a long name.
+            let kind = match &without.kind {
+                RequestKind::Daemon(_) => "it".to_owned(),
+                kind => kind.to_string(),
+            };
+            text += &format!("; without {kind}: {:.1} MiB", as_mib(without.peak));
         }
         // Names are the server's, and must stay in their line.
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -45,6 +45,9 @@ impl Bisection {
             Outcome::Narrowed(range) => {
                 format!("{}; no answer from the others", self.among(range))
             }
+            Outcome::Unfinished(_) if self.steps.is_empty() => {
+                format!("whether {bad} is worse than {} is not decided yet", self.good.name())
+            }
             Outcome::Unfinished(range) => {
                 format!("{}; not all of them are compared", self.among(range))
             }

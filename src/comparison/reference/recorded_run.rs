@@ -13,7 +13,7 @@ use crate::ids::RunId;
 use crate::metric::{Amount, ComparedMetric, Unit};
 use crate::record::environment::PythonPackages;
 use crate::scenario::ScenarioId;
-use crate::units::{ByteSize, QuantityError};
+use crate::units::{ByteSize, GrowthRate, QuantityError};
 
 /// Sign before an amount that is a lower bound.
 const LOWER_BOUND: &str = ">=";
@@ -77,13 +77,24 @@ impl fmt::Display for MeasuredAmount {
 impl MeasuredAmount {
     fn parse(text: &str, unit: Unit) -> Result<Self, QuantityError> {
         let bound = text.strip_prefix(LOWER_BOUND);
-        let amount = match bound.unwrap_or(text) {
-            // Budgets are never zero, so their parser refuses it. A growth may be zero.
-            "0B" if unit == Unit::Size => Amount::Size(ByteSize(0)),
-            text => Amount::parse(text, unit)?,
+        let text = bound.unwrap_or(text);
+        // Budgets are positive, and their parser refuses others. A growth may be zero, and its rate
+        // negative.
+        let amount = match (unit, bytes_per_hour(text)) {
+            (Unit::Size, _) if text == "0B" => Amount::Size(ByteSize(0)),
+            (Unit::GrowthRate, Some(bytes)) => {
+                Amount::GrowthRate(GrowthRate::bytes_per_hour(bytes))
+            }
+            _ => Amount::parse(text, unit)?,
         };
         Ok(Self { amount, is_lower_bound: bound.is_some() })
     }
+}
+
+/// Number of a growth rate as [`Amount::typed`] writes it; `None` of another text.
+fn bytes_per_hour(text: &str) -> Option<f64> {
+    let number: f64 = text.strip_suffix("B/h")?.parse().ok()?;
+    number.is_finite().then_some(number)
 }
 
 impl RecordedRun {
@@ -132,12 +143,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::metric::{Kind, Metric, ScenarioMetric, ServerMetric};
+    use crate::class::ProcessClass;
+    use crate::metric::{ClassMetric, Kind, Metric, ScenarioMetric, ServerMetric};
 
     #[test]
     fn every_amount_survives_a_round_trip_through_its_text() {
         let of_server = |metric: ServerMetric| ComparedMetric::Server(Metric::from(metric));
         let latency = ComparedMetric::Latency(ScenarioId::ApiStatus, ScenarioMetric::P50);
+        let of_class = |metric| ComparedMetric::Server(Metric::Class(ProcessClass::Server, metric));
+        let rate = |bytes| Amount::GrowthRate(GrowthRate::bytes_per_hour(bytes));
         let precise = Amount::Duration(Duration::new(61, 266_123_457));
         let amounts = [
             (of_server(ServerMetric::TreePss), Amount::Size(ByteSize(178_257_921)), true),
@@ -145,6 +159,8 @@ mod tests {
             (of_server(ServerMetric::Zombies), Amount::Count(0), false),
             (of_server(ServerMetric::CpuPerIteration), precise, false),
             (of_server(ServerMetric::Growth), Amount::Size(ByteSize(0)), false),
+            (of_server(ServerMetric::GrowthRate), rate(-1234.0), false),
+            (of_class(ClassMetric::GrowthRate), rate(0.0), false),
             (latency, Amount::Duration(Duration::ZERO), false),
         ];
         let amounts = amounts.map(|(metric, amount, is_lower_bound)| {

@@ -12,7 +12,7 @@ use super::page::Drawing;
 use super::table::Table;
 use crate::analysis::{ChartData, Quantity, Report, Subject, Timeline};
 use crate::clock::Timestamp;
-use crate::comparison::{Comparison, ComparisonVerdict, MetricComparison, Role};
+use crate::comparison::{Comparison, ComparisonVerdict, MetricComparison, Pairing, Role};
 use crate::ids::RunId;
 use crate::metric::Amount;
 use crate::record::profile::Phase;
@@ -71,6 +71,8 @@ struct Page {
     basis: String,
     packages: Option<Packages>,
     deciding: Table,
+    /// Whether the runs of both sides are pairs.
+    are_pairs: bool,
     strips: Vec<Strip>,
     errors: Option<Table>,
     informing: Table,
@@ -132,7 +134,11 @@ pub fn render_comparison(
             "Deciding metrics, means of runs",
             rows::metrics(comparison, true),
         ),
-        strips: comparison.deciding().filter_map(Strip::of).collect(),
+        are_pairs: comparison.pairing == Pairing::InOrder,
+        strips: comparison
+            .deciding()
+            .filter_map(|metric| Strip::of(metric, comparison.pairing))
+            .collect(),
         errors: (!errors.is_empty()).then(|| Table::showing("Errors, in number of runs", errors)),
         informing: Table::showing("Other metrics, which inform", rows::metrics(comparison, false)),
         warnings: warnings(comparison),
@@ -166,7 +172,7 @@ impl Packages {
 
 impl Strip {
     /// Strip of a metric; `None` without an amount.
-    fn of(metric: &MetricComparison) -> Option<Self> {
+    fn of(metric: &MetricComparison, pairing: Pairing) -> Option<Self> {
         let amounts = || metric.base_runs.iter().chain(&metric.candidate_runs).flatten();
         let order = |one: &&Amount, other: &&Amount| one.number().total_cmp(&other.number());
         let (low, high) = (amounts().min_by(order)?, amounts().max_by(order)?);
@@ -177,17 +183,24 @@ impl Strip {
             let share = if length > 0.0 { (amount.number() - low.number()) / length } else { 0.5 };
             Some(format!("{:.2}%", 2.0 + 96.0 * share))
         };
-        let runs = metric.base_runs.len().max(metric.candidate_runs.len());
-        let of = |runs: &[Option<Amount>], index: usize| runs.get(index).and_then(place);
+        let places = |runs: &[Option<Amount>]| runs.iter().map(place).collect::<Vec<_>>();
+        let (base, candidate) = (places(&metric.base_runs), places(&metric.candidate_runs));
+        let pairs = match pairing {
+            Pairing::InOrder => {
+                base.into_iter().zip(candidate).map(|(base, it)| [base, it]).collect()
+            }
+            Pairing::Unpaired => {
+                let of_base = base.into_iter().map(|place| [place, None]);
+                of_base.chain(candidate.into_iter().map(|place| [None, place])).collect()
+            }
+        };
         Some(Self {
             metric: metric.metric.to_string(),
             range: match low == high {
                 true => low.to_string(),
                 false => format!("{low} to {high}"),
             },
-            pairs: (0..runs)
-                .map(|index| [of(&metric.base_runs, index), of(&metric.candidate_runs, index)])
-                .collect(),
+            pairs,
         })
     }
 }

@@ -61,15 +61,15 @@ impl Formats {
     fn of(comparison: &Comparison) -> Self {
         let text = |detail| {
             let mut text = Vec::new();
-            render_text(comparison, detail, None, &mut text).unwrap();
-            String::from_utf8(text).unwrap()
+            render_text(comparison, detail, None, &mut text).expect("memory is enough");
+            String::from_utf8(text).expect("it is text")
         };
         let mut markdown = Vec::new();
-        render_markdown(comparison, &mut markdown).unwrap();
+        render_markdown(comparison, &mut markdown).expect("memory is enough");
         Self {
             compact: text(Detail::Compact),
             full: text(Detail::Full),
-            markdown: String::from_utf8(markdown).unwrap(),
+            markdown: String::from_utf8(markdown).expect("it is text"),
             page: page(comparison, &[Vec::new(), Vec::new()]),
         }
     }
@@ -81,8 +81,8 @@ impl Formats {
 
 fn page(comparison: &Comparison, curves: &[Vec<Curves>; 2]) -> String {
     let mut page = Vec::new();
-    render_comparison(comparison, curves, &mut page).unwrap();
-    String::from_utf8(page).unwrap()
+    render_comparison(comparison, curves, &mut page).expect("memory is enough");
+    String::from_utf8(page).expect("it is text")
 }
 
 /// Page of three pairs, for the browser: a worse candidate with larger executors, packages that
@@ -270,14 +270,27 @@ fn record(runs: &[(u32, Role, &Report, Verdict, bool)]) -> AbRecord {
 
 /// Comparison of an `ab` whose candidate had no usable run at the first place, with those runs.
 fn without_a_pair(of_runs: Verdict) -> (Comparison, Vec<Report>) {
-    let reports: Vec<Report> =
-        (0..4).map(|number| Report::assemble(&evidence(number, 0))).collect();
+    // Scenarios fail in the candidate alone.
+    failing_without_a_pair(of_runs, 1)
+}
+
+/// Comparison of an `ab` whose candidate had no usable run at the first place, with those runs:
+/// scenarios fail from the run of this number on, where the first is that of the base.
+fn failing_without_a_pair(of_runs: Verdict, first: u32) -> (Comparison, Vec<Report>) {
+    let report = |number: u32| {
+        let mut evidence = evidence(number, 0);
+        if of_runs == Verdict::ScenarioFailed && number >= first {
+            evidence.fail_iterations(4);
+        }
+        Report::assemble(&evidence)
+    };
+    let reports: Vec<Report> = (0..4).map(report).collect();
     let [base, attempts @ ..] = &reports[..] else { panic!("there are four") };
     let mut runs = vec![(1, Role::Base, base, Verdict::Pass, true)];
     runs.extend(attempts.iter().map(|run| (1, Role::Candidate, run, of_runs, false)));
     let record = record(&runs);
     let end = EarlyEnd::without_usable_run(&record);
-    (compare(&[], &[]).of_ab(&record, &reports, end), reports)
+    (compare(&[], &[]).of_ab(&record, &[], &reports, end), reports)
 }
 
 /// Page of a comparison without a complete pair, for the browser.
@@ -308,6 +321,28 @@ fn a_place_without_a_usable_run_is_the_reason_in_every_format(
 }
 
 #[test]
+fn what_fails_in_the_base_too_does_not_fail_in_the_candidate_alone() {
+    let (comparison, _) = failing_without_a_pair(Verdict::ScenarioFailed, 0);
+    assert_eq!(comparison.verdict, ComparisonVerdict::Undecided, "{}", comparison.reason());
+}
+
+#[test]
+fn what_differs_within_the_candidate_is_a_disturbance() {
+    let base = three(0, |_| {});
+    let mut candidate = three(3, |run| {
+        run.plan.sky = SkySelection::Executable("patched/bin/sky".into());
+        run.environment.as_mut().expect("it is known").server.consolidation =
+            skyload::fact::Fact::No;
+    });
+    let between = Comparison::assemble(&base, &candidate, &Settings::default());
+    assert_eq!(between.disturbances().count(), 0, "{:#?}", between.differences);
+    candidate[1].environment.as_mut().expect("it is known").server.consolidation =
+        skyload::fact::Fact::Yes;
+    let within = Comparison::assemble(&base, &candidate, &Settings::default());
+    assert_eq!(within.disturbances().count(), 1, "{:#?}", within.differences);
+}
+
+#[test]
 fn a_repeated_run_is_left_out_and_max_time_is_named() {
     let reports: Vec<Report> =
         (0..3).map(|number| Report::assemble(&evidence(number, 0))).collect();
@@ -319,7 +354,7 @@ fn a_repeated_run_is_left_out_and_max_time_is_named() {
     ]);
     assert_eq!(EarlyEnd::without_usable_run(&record), None);
     let pairs = compare(std::slice::from_ref(again), std::slice::from_ref(candidate));
-    let comparison = pairs.of_ab(&record, &reports, Some(EarlyEnd::MaxTime));
+    let comparison = pairs.of_ab(&record, &[], &reports, Some(EarlyEnd::MaxTime));
     assert_eq!(comparison.verdict, ComparisonVerdict::Undecided);
     let [excluded] = &comparison.base.excluded[..] else { panic!("{:#?}", comparison.base) };
     assert_eq!(excluded.run, first.run);
@@ -333,7 +368,8 @@ fn what_may_be_skypilots_is_no_disturbance_between_selections_of_one_version() {
     let base = three(0, |_| {});
     let candidate = three(3, |run| {
         run.plan.sky = SkySelection::Executable("patched/bin/sky".into());
-        run.environment.as_mut().unwrap().server.consolidation = skyload::fact::Fact::No;
+        run.environment.as_mut().expect("it is known").server.consolidation =
+            skyload::fact::Fact::No;
     });
     let comparison = Comparison::assemble(&base, &candidate, &Settings::default());
     assert_eq!(comparison.differences.len(), 1, "{:#?}", comparison.differences);

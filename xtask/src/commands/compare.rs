@@ -49,7 +49,7 @@ pub(crate) fn run(flags: &flags::Compare) -> Result<u8> {
 
 /// Runs of both SkyPilots.
 pub(crate) struct Sides {
-    reports: [Vec<Report>; 2],
+    pub(crate) reports: [Vec<Report>; 2],
     curves: [Vec<Curves>; 2],
 }
 

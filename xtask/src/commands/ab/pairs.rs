@@ -199,7 +199,12 @@ impl Ab {
             .map(|runs| Vec::from_iter(runs.into_iter().map(|(run, _)| run)));
         let left_out = self.paths(left_out).concat();
         let left_out = report::of_runs(workspace, &left_out, |report, _| report)?;
-        let comparison = sides.compare(&self.settings()).of_ab(&self.record, &left_out, early_end);
+        let comparison = sides.compare(&self.settings()).of_ab(
+            &self.record,
+            &sides.reports[0],
+            &left_out,
+            early_end,
+        );
         self.ensure_comparable(&comparison)?;
         Ok((sides, comparison))
     }

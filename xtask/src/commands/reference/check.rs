@@ -27,6 +27,12 @@ const RUNS: u32 = 3;
 pub(super) fn run(flags: flags::ReferenceCheck, workspace: &Workspace) -> Result<u8> {
     let flags::ReferenceCheck { runs, file, sky, dependencies_as_of, repeat, yes, config, output } =
         flags;
+    let flags = [
+        ReferenceFile::flag(&file),
+        config.as_ref().map_or_else(String::new, |path| {
+            format!(" --config {}", shell::word(&path.to_string_lossy()))
+        }),
+    ];
     let file = ReferenceFile::locate(&file, workspace)?;
     let reference = file.read()?;
     let request = file.request(&reference)?;
@@ -46,7 +52,7 @@ pub(super) fn run(flags: flags::ReferenceCheck, workspace: &Workspace) -> Result
             let signals = Signals::listen()?;
             let progress = Progress::new().verbose(output.verbose);
             let coordinator = Coordinator { workspace, signals: &signals, progress };
-            signals.mark_interrupted(make_runs::run(order, coordinator))?
+            signals.mark_interrupted(make_runs::run(order, &flags.concat(), coordinator))?
         }
     };
     let (comparison, directory) = compare_with(&reference, &runs, &settings, workspace)?;
@@ -55,8 +61,9 @@ pub(super) fn run(flags: flags::ReferenceCheck, workspace: &Workspace) -> Result
     if comparison.has_nothing_to_compare() {
         let names = runs.iter().map(|run| shell::word(&run.to_string_lossy()).into_owned());
         Progress::new().note(format!(
-            "To make a reference of these runs: cargo xtask reference set {}",
-            names.collect::<Vec<_>>().join(" ")
+            "To make a reference of these runs: cargo xtask reference set {}{}",
+            names.collect::<Vec<_>>().join(" "),
+            flags[0]
         ));
     }
     compare::show(&comparison, &directory, output)?;

@@ -8,6 +8,7 @@ use skyload::comparison::Reference;
 use skyload::plan::UsageErrors;
 use skyload::record::request::LoadRequest;
 use skyload::record::{RecordError, read};
+use skyload::shell;
 
 use crate::commands::load::with_paths;
 use crate::flags;
@@ -26,6 +27,14 @@ impl ReferenceFile {
         let path = flags.file.clone().unwrap_or_else(|| workspace.root.join(NAME));
         let path = std::path::absolute(path).context("finding the reference")?;
         Ok(Self { path })
+    }
+
+    /// Flag that names the file in a command, with a space before it; empty for the default file.
+    pub(super) fn flag(flags: &flags::ReferenceFile) -> String {
+        let path = flags.file.as_ref();
+        path.map_or_else(String::new, |path| {
+            format!(" --file {}", shell::word(&path.to_string_lossy()))
+        })
     }
 
     pub(super) fn path(&self) -> &Path {

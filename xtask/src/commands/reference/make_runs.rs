@@ -53,8 +53,12 @@ impl<'a> Order<'a> {
 }
 
 /// Makes the runs, and returns the directories of all, unusable ones among them. For those, others
-/// are made, two at the most.
-pub(super) fn run(order: Order<'_>, coordinator: Coordinator<'_>) -> Result<Vec<PathBuf>> {
+/// are made, two at the most. `flags` are those of a check of the same runs.
+pub(super) fn run(
+    order: Order<'_>,
+    flags: &str,
+    coordinator: Coordinator<'_>,
+) -> Result<Vec<PathBuf>> {
     let Order { inputs, plan, reference, runs } = order;
     let Coordinator { workspace, signals, progress } = coordinator;
     let credentials = Credentials::for_server(&plan.server)?;
@@ -73,7 +77,7 @@ pub(super) fn run(order: Order<'_>, coordinator: Coordinator<'_>) -> Result<Vec<
         let single = run_once(&prepared, &tests, &RunSet::new(1), &out, None);
         // Also of a run that has ended with a result, which lacks what the signal has cut off.
         if signals.interrupted() {
-            return Err(anyhow::Error::from(Interrupted).context(interrupted(&made)));
+            return Err(anyhow::Error::from(Interrupted).context(interrupted(&made, flags)));
         }
         let single = single?;
         single.gate?;
@@ -92,7 +96,7 @@ pub(super) fn run(order: Order<'_>, coordinator: Coordinator<'_>) -> Result<Vec<
 }
 
 /// Message of a check that was interrupted, with the runs that had ended.
-fn interrupted(made: &[PathBuf]) -> String {
+fn interrupted(made: &[PathBuf], flags: &str) -> String {
     let runs = counted(made.len(), "run");
     if made.is_empty() {
         return format!("interrupted after {runs}");
@@ -101,7 +105,7 @@ fn interrupted(made: &[PathBuf]) -> String {
     let names = names.map(|name| shell::word(&name.to_string_lossy()).into_owned());
     format!(
         "interrupted after {runs}\n  hint: with more runs of `cargo xtask load`: `cargo xtask \
-         reference check {} RUN...`",
+         reference check {} RUN...{flags}`",
         names.collect::<Vec<_>>().join(" ")
     )
 }
