@@ -10,18 +10,30 @@ impl ExecutorClass {
     /// Cause of the largest peak, and the largest peak without requests of that kind: `sky.launch
     /// of c (user u), +42.0 MiB in 1.8 s; without sky.launch: 228.0 MiB`.
     pub fn cause_in_words(&self) -> String {
-        let mut text = self.cause.in_words();
-        if let Some(without) = &self.without {
-            // A daemon is named before, by a long name.
-            let kind = match &without.kind {
-                RequestKind::Daemon(_) => "it".to_owned(),
-                kind => kind.to_string(),
-            };
-            text += &format!("; without {kind}: {:.1} MiB", as_mib(without.peak));
-        }
-        // Names are the server's, and must stay in their line.
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+        let without = self.without_in_words().map(|text| format!("; {text}"));
+        self.cause_alone_in_words() + &without.unwrap_or_default()
     }
+
+    /// Cause of the largest peak.
+    pub fn cause_alone_in_words(&self) -> String {
+        one_line(&self.cause.in_words())
+    }
+
+    /// Largest peak without requests of the cause's kind; `None` without such a kind.
+    pub fn without_in_words(&self) -> Option<String> {
+        let without = self.without.as_ref()?;
+        // A daemon is named before, by a long name.
+        let kind = match &without.kind {
+            RequestKind::Daemon(_) => "it".to_owned(),
+            kind => one_line(&kind.to_string()),
+        };
+        Some(format!("without {kind}: {:.1} MiB", as_mib(without.peak)))
+    }
+}
+
+/// Text in one line: names are the server's.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 impl Cause {

@@ -91,7 +91,7 @@ fn message(case: &Case<'_>, check: &LimitCheck) -> String {
     }
 }
 
-/// What was too short for an interval.
+/// Clause about what was too short for an interval.
 fn too_short(rates: Option<&GrowthRates>) -> String {
     match rates.filter(|rates| rates.load >= SHORTEST_LOAD) {
         None => format!(

@@ -1,6 +1,8 @@
 //! Executors' memory by the requests that they ran: causes of peaks, cost of each kind of request,
 //! and the spread over executors.
 
+use std::iter;
+
 use super::{Cell, Table, in_mib};
 use crate::analysis::{Attribution, NameSource, Spread};
 use crate::metric::Amount;
@@ -10,6 +12,18 @@ pub(in crate::render) fn causes(attribution: &Attribution) -> impl Iterator<Item
     attribution.classes.iter().map(|executors| {
         let peak = in_mib(executors.peak);
         format!("{} peak {peak} MiB: {}", executors.class, executors.cause_in_words())
+    })
+}
+
+/// Largest peak of each class of executors with its cause, in lines for a terminal.
+pub(in crate::render) fn lines_of_causes(
+    attribution: &Attribution,
+) -> impl Iterator<Item = String> {
+    attribution.classes.iter().flat_map(|executors| {
+        let (class, peak) = (executors.class, in_mib(executors.peak));
+        let cause = format!("{class} peak {peak} MiB: {}", executors.cause_alone_in_words());
+        let without = executors.without_in_words().map(|text| format!("  {text}"));
+        iter::once(cause).chain(without)
     })
 }
 

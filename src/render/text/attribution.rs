@@ -8,7 +8,7 @@ use crate::render::tables::attribution;
 
 /// Writes the largest peak of each class of executors with its cause.
 pub(super) fn causes(attribution: Option<&Attribution>, out: &mut impl Write) -> io::Result<()> {
-    let lines = attribution.into_iter().flat_map(attribution::causes);
+    let lines = attribution.into_iter().flat_map(attribution::lines_of_causes);
     lines.into_iter().try_for_each(|line| writeln!(out, "{INDENT}{line}"))
 }
 

@@ -5,12 +5,15 @@ use skyload::analysis::{ProfileEvidence, ProfileReport, Report};
 use skyload::class::ProcessClass;
 use skyload::ids::ProcessIdentity;
 use skyload::recommend::Recommendation;
-use skyload::record::profile::{ExecutorMemory, ExecutorReading, Output, ProfileLine};
+use skyload::record::profile::{
+    ExecutorMemory, ExecutorReading, Output, ProcessRecord, ProfileLine,
+};
 use skyload::record::{ServerRequest, ServerRequests, Version};
 use skyload::render::text::{self, Detail};
 use skyload::render::{html, markdown};
 use skyload::units::ByteSize;
 
+use super::changes::Change;
 use super::evidence::{LOAD_BEGAN, LOAD_ENDED, at, four_users, good_run};
 use super::pages::page;
 use super::texts::rendered_with;
@@ -79,7 +82,9 @@ fn every_form_of_the_report_names_the_request_behind_the_peak() {
     let report = Report::assemble(&run);
     for detail in [Detail::Compact, Detail::Full] {
         let text = rendered_with(&run, detail);
-        assert!(text.contains(&format!("  short-executor peak 180.0 MiB: {CAUSE}\n")), "{text}");
+        let in_two_lines = CAUSE.replace("; ", "\n    ");
+        let line = format!("  short-executor peak 180.0 MiB: {in_two_lines}\n");
+        assert!(text.contains(&line), "{text}");
     }
     assert!(page(&run).contains(&format!("<li>short-executor peak 180.0 MiB: {CAUSE}</li>")));
     let mut pull_request = Vec::new();
@@ -102,6 +107,21 @@ fn costs_of_requests_and_the_spread_of_executors_are_in_the_full_text() {
             .collect::<Vec<_>>()
             .join("\n")
     );
+}
+
+#[test]
+fn the_page_says_how_many_executors_are_not_drawn() {
+    let mut run = attributed_run();
+    let record = run.record(3).clone();
+    for pid in 1000..1300 {
+        let identity = ProcessIdentity { pid, started: u64::from(pid) };
+        let records = &mut run.processes.as_mut().expect("a good run has one").processes;
+        records.push(ProcessRecord { identity, ..record.clone() });
+        run.profile.push(reading(pid, LOAD_BEGAN + 100, Output::NoRequest, 120, 120));
+    }
+    let note = "executors with the smallest RSS are not drawn";
+    assert!(page(&run).contains(&format!(" 2 {note}")));
+    assert!(!page(&attributed_run()).contains(note));
 }
 
 #[test]
