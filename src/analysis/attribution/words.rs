@@ -70,8 +70,20 @@ fn one_of(requests: &[NamedRequest]) -> String {
     if let [only] = requests {
         return format!("probably {only}");
     }
-    let names: Vec<String> = requests.iter().take(MAX_NAMED).map(ToString::to_string).collect();
-    match requests.len().saturating_sub(MAX_NAMED) {
+    // Requests of one user and one kind have the same name.
+    let mut named: Vec<(String, usize)> = Vec::new();
+    for name in requests.iter().map(ToString::to_string) {
+        match named.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => named.push((name, 1)),
+        }
+    }
+    let text = |(name, count): &(String, usize)| match count {
+        1 => name.clone(),
+        _ => format!("{count}x {name}"),
+    };
+    let names: Vec<String> = named.iter().take(MAX_NAMED).map(text).collect();
+    match named.iter().skip(MAX_NAMED).map(|(_, count)| count).sum::<usize>() {
         0 => format!("one of: {}", names.join(", ")),
         more => format!("one of: {}, {more} more", names.join(", ")),
     }
@@ -124,7 +136,11 @@ mod tests {
             one_of(vec![unknown.clone(), daemon.clone()]),
             "one of: unrecorded request 80, daemon skypilot-status-refresh-daemon"
         );
-        assert!(one_of(vec![unknown; 5]).ends_with(", 2 more"));
+        assert_eq!(one_of(vec![unknown.clone(); 5]), "one of: 5x unrecorded request 80");
+        let others =
+            ["a", "b", "c", "c"].map(|id| NamedRequest { id: id.to_owned(), ..unknown.clone() });
+        let all: Vec<NamedRequest> = [unknown].into_iter().chain(others).collect();
+        assert!(one_of(all).ends_with(", unrecorded request b, 2 more"));
         let reason = Cause::Unknown(UnknownCause::BeforeProfile).in_words();
         assert_eq!(reason, "cause unknown, reached before the profile began");
     }
