@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::parent_id;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -57,17 +58,27 @@ pub(super) fn keep_with(settings: NodesSettings, program: Vec<String>) -> Result
     Ok(())
 }
 
-/// Writes the script and opens the socket, which only this user can connect to.
+/// Writes the script and opens the socket.
 fn listen(settings: &NodesSettings) -> Result<UnixListener> {
     let folder = &settings.folder;
     let making = || format!("making the keeper's folder `{}`", folder.display());
     DirBuilder::new().recursive(true).mode(0o711).create(folder).with_context(making)?;
     fs::write(node::script(settings), SCRIPT).with_context(making)?;
+    open_socket(&settings.socket())
+}
+
+/// Socket for this user alone, which accepts connections from the moment that its file exists.
+pub(super) fn open_socket(path: &Path) -> Result<UnixListener> {
+    let opening = || format!("opening the socket `{}`", path.display());
+    // The kernel makes the file before the socket listens, and others wait for the file.
+    let unready = path.with_file_name("new");
     // No thread of this process is running yet that would make a file.
     let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
-    let listener = UnixListener::bind(settings.socket());
+    let listener = UnixListener::bind(&unready);
     rustix::process::umask(before);
-    listener.with_context(|| format!("opening the socket `{}`", settings.socket().display()))
+    let listener = listener.with_context(opening)?;
+    fs::rename(&unready, path).with_context(opening)?;
+    Ok(listener)
 }
 
 fn accept(nodes: &Arc<Nodes>, listener: &UnixListener) {

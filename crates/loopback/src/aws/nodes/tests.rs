@@ -21,7 +21,7 @@ use skyload::env;
 use skyload::ids::ProcessIdentity;
 use skyload::poll::{Probe, wait_until};
 
-use super::keeper::keep_with;
+use super::keeper::{keep_with, open_socket};
 use super::*;
 use crate::account::UBUNTU;
 use requirement::can_run;
@@ -140,6 +140,23 @@ fn soon<T>(mut probe: impl FnMut() -> Option<T>) -> T {
         None => Probe::NotYet("not yet".to_owned()),
     })
     .unwrap()
+}
+
+#[test]
+fn a_socket_that_exists_accepts_connections() {
+    for _ in 0..2000 {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("keeper");
+        let waiting = socket.clone();
+        let connected = std::thread::spawn(move || {
+            while !waiting.exists() {
+                std::hint::spin_loop();
+            }
+            UnixStream::connect(waiting)
+        });
+        let _listener = open_socket(&socket).unwrap();
+        connected.join().unwrap().unwrap();
+    }
 }
 
 /// Hash of the system files that SkyPilot's setup of a node changes.
