@@ -338,6 +338,13 @@ impl LoadPlan {
         JOB_SECONDS.saturating_add(last.as_secs())
     }
 
+    /// Whether users follow the shared job for a time that is planned: it must run when they begin,
+    /// or its start, which takes minutes on few cores, is added to the time that they need.
+    pub fn follows_job_for_a_time(&self) -> bool {
+        let mut following = self.scenarios.iter().filter(|it| it.needs().contains(&Need::Job));
+        following.any(|planned| planned.shape.timed().is_some())
+    }
+
     /// Time that this machine needs for a burst's starts, if it is long enough for SDK timeouts;
     /// `None` if it is not, with a ramp, for a remote server, or if the speed is unknown.
     pub fn overload(&self) -> Option<Duration> {

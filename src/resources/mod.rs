@@ -11,6 +11,7 @@ mod check;
 mod launched;
 mod owners;
 mod requests;
+mod running;
 mod set_up;
 mod tear_down;
 

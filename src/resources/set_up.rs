@@ -6,18 +6,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::owners::Owners;
 use super::requests::Requests;
+use super::running;
 use crate::clock::Timeline;
 use crate::ids::RunId;
 use crate::plan::{LoadPlan, ServerTarget};
 use crate::record::outcome::{Failure, error_type};
 use crate::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
 use crate::scenario::{IterationNames, Need, SharedNames, job_id, shared_calls as calls};
-
-/// Interval at which the status of a starting service is polled.
-// Each poll is a queued request, which takes an executor of the server.
-const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Sets up the shared resources of the plan's scenarios on the infras where scenarios need them,
 /// each within `limit`. `free_port` is for the services' replicas.
@@ -48,10 +44,10 @@ pub async fn set_up(
     let interval = plan.setup_interval();
     let setups = (0..).zip(resources).map(async |(number, (names, need))| {
         tokio::time::sleep(interval * number).await;
-        let one = set_up_one(requests, names, need, limit, &timeline).await;
+        let one = set_up_one(requests, plan, names, need, limit, &timeline).await;
         let has_long_job = shared.contains(&(Need::LongJob, names.shared.infra.as_str()));
         let long_job = match need == Need::Cluster && has_long_job {
-            true => Some(set_up_long_job(requests, names, &one.0, limit, &timeline).await),
+            true => Some(set_up_long_job(requests, plan, names, &one.0, limit, &timeline).await),
             false => None,
         };
         [one].into_iter().chain(long_job)
@@ -100,13 +96,14 @@ pub async fn set_up(
 /// submission fails as its launch did.
 async fn set_up_long_job(
     requests: &Requests,
+    plan: &LoadPlan,
     names: &IterationNames,
     cluster: &ResourceStep,
     limit: Duration,
     timeline: &Timeline,
 ) -> (ResourceStep, Option<u64>) {
     match &cluster.failure {
-        None => set_up_one(requests, names, Need::LongJob, limit, timeline).await,
+        None => set_up_one(requests, plan, names, Need::LongJob, limit, timeline).await,
         Some(failure) => {
             let name = &names.shared.cluster;
             let step = ResourceStep {
@@ -124,6 +121,7 @@ async fn set_up_long_job(
 /// Sets up one shared resource. Returns the step for the log, and the ID of a job.
 async fn set_up_one(
     requests: &Requests,
+    plan: &LoadPlan,
     names: &IterationNames,
     need: Need,
     limit: Duration,
@@ -138,7 +136,13 @@ async fn set_up_one(
     };
     let setup = async {
         match need {
-            Need::Job => requests.ask(&calls::LAUNCH_JOB, names).await.map(|value| job_id(&value)),
+            Need::Job => {
+                let id = job_id(&requests.ask(&calls::LAUNCH_JOB, names).await?);
+                if plan.follows_job_for_a_time() {
+                    running::wait_for_job(requests, &names.shared.job, id).await?;
+                }
+                Ok(id)
+            }
             Need::LongJob => {
                 requests.ask(&calls::LAUNCH_LONG_JOB, names).await.map(|value| job_id(&value))
             }
@@ -148,7 +152,7 @@ async fn set_up_one(
             }
             Need::Service => {
                 requests.ask(&calls::UP_SERVICE, names).await?;
-                wait_until_ready(requests, &names.shared.service).await.map(|()| None)
+                running::wait_for_service(requests, &names.shared.service).await.map(|()| None)
             }
             _ => requests.ask(&calls::LAUNCH_CLUSTER, names).await.map(|_| None),
         }
@@ -171,35 +175,6 @@ async fn set_up_one(
         failure,
     };
     (step, id)
-}
-
-/// Waits until a service is ready or has failed.
-async fn wait_until_ready(requests: &Requests, service: &str) -> Result<(), Failure> {
-    loop {
-        // A busy server may fail to list services now and then; the caller has a time limit.
-        let rows = requests
-            .list(&calls::SERVICES, &Owners::of_tag(service_tag(service)))
-            .await
-            .unwrap_or_default();
-        let status = rows.iter().find(|row| row.name == service).map(|row| row.status.as_str());
-        match status {
-            Some("READY") => return Ok(()),
-            Some(failed) if failed.contains("FAILED") => {
-                return Err(Failure {
-                    step: "serve up".to_owned(),
-                    status: None,
-                    error_type: failed.to_lowercase(),
-                    message: format!("expected status READY of service {service}, got {failed}"),
-                });
-            }
-            _ => tokio::time::sleep(POLL_INTERVAL).await,
-        }
-    }
-}
-
-/// Tag of the run, with which a service's name begins.
-fn service_tag(service: &str) -> &str {
-    service.rsplit_once('-').map_or(service, |(tag, _)| tag)
 }
 
 fn timed_out(need: Need, limit: Duration) -> Failure {

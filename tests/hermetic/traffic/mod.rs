@@ -25,6 +25,7 @@ mod scripts;
 mod sequence;
 mod sessions;
 mod shapes;
+mod shared_job;
 mod test_run;
 mod transport;
 
