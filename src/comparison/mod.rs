@@ -8,6 +8,7 @@
 //! * `conditions`: what should be equal in all runs, so that a change is SkyPilot's.
 //! * `metrics`, `scale`, `decision`: amounts of each metric in each run, and the metric's verdict.
 //! * `estimate`, `risk`: the statistics behind it: Student's t, and the risk of a wrong verdict.
+//! * `attribution`: what made executors' peaks, and what requests cost, which informs.
 //! * `failures`: errors and failures of the candidate alone.
 //! * `packages`: packages that differ between both.
 //! * `excluded`, `early_end`: runs that are left out, and pairs that were not made.
@@ -15,6 +16,7 @@
 //! * `bisection`: search for the version that made a metric worse, by comparisons with a good one.
 
 mod ab;
+mod attribution;
 mod bisection;
 mod conditions;
 mod decision;
@@ -39,6 +41,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use ab::{AbRecord, VersionUnderTest};
+pub use attribution::{
+    AttributionComparison, CauseOfPeaks, CostComparison, CostFigure, FigureChange,
+    FigureComparison, PeakCause, PeakCauses,
+};
 pub use bisection::{Bisection, BisectionStep, CommitTitle, Outcome, Range, Revision, StepVerdict};
 use conditions::Unknown;
 pub use conditions::{Difference, Part};
@@ -58,7 +64,7 @@ pub use side::Side;
 pub use verdict::ComparisonVerdict;
 
 use crate::analysis::Report;
-use crate::metric::ComparedMetric;
+use crate::metric::{ComparedMetric, Kind};
 use crate::record::{Document, Version};
 
 /// Comparison of two SkyPilots, content of `compare.json`.
@@ -88,6 +94,9 @@ pub struct Comparison {
     pub metrics: Vec<MetricComparison>,
     /// Metrics that should decide, but were measured in no run.
     pub not_measured: Vec<ComparedMetric>,
+    /// Executors' memory by requests, which informs.
+    #[serde(default)]
+    pub attribution: AttributionComparison,
     /// Errors of both versions, those of the candidate alone first.
     pub errors: Vec<ErrorComparison>,
     /// Scenarios and thresholds that failed in the candidate alone, and setup or teardown.
@@ -148,14 +157,17 @@ impl Comparison {
         differences.extend(packages::within(Role::Base, &base));
         differences.extend(packages::within(Role::Candidate, &candidate));
         let packages = packages::between(&base, &candidate);
-        let other_conditions = |metric: ComparedMetric| {
-            let needed = Part::needed_for(metric.kind());
+        let other_conditions = |kind: Kind| {
+            let needed = Part::needed_for(kind);
             let differ = differences
                 .iter()
                 .filter(|it| against_reference && !it.may_be_skypilots && it.part <= needed);
             differ.map(|difference| difference.what.clone()).collect::<Vec<String>>()
         };
         let metrics = metrics::compare([&base, &candidate], pairing, settings, other_conditions);
+        let attribution = attribution::compare([&base, &candidate], &metrics, settings, |kind| {
+            other_conditions(kind).is_empty()
+        });
         let not_measured = settings.deciding_metrics().filter(|metric| {
             metrics.iter().all(|measured: &MetricComparison| measured.metric != *metric)
         });
@@ -182,6 +194,7 @@ impl Comparison {
             packages,
             metrics,
             not_measured,
+            attribution,
             errors,
             failed,
             early_end: None,
