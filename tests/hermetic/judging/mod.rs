@@ -33,6 +33,7 @@ mod server_profiles;
 mod server_sizes;
 pub(crate) mod server_views;
 mod shapes;
+mod stored_references;
 pub(crate) mod texts;
 mod verdicts;
 mod wedges;
