@@ -63,11 +63,6 @@ impl FigureComparison {
 }
 
 impl CostComparison {
-    /// Whether a version has the kind of request and the other one has not.
-    pub const fn is_one_sided(&self) -> bool {
-        self.runs_of_base == 0 || self.runs_of_candidate == 0
-    }
-
     /// Largest growth in either version.
     fn largest_growth(&self) -> Option<ByteSize> {
         let growth = self.figures.iter().find(|it| it.figure == CostFigure::GrowthMax)?;

@@ -1,11 +1,14 @@
 //! Comparisons say what made executors' peaks, and what each kind of request costs, in all formats
 //! and without effect on the verdict.
 
+use std::time::Duration;
+
+use rstest::rstest;
 use skyload::analysis::{Evidence, Report, RequestKind};
 use skyload::class::ProcessClass;
 use skyload::comparison::{
-    AttributionComparison, Comparison, ComparisonVerdict, CostFigure, FigureComparison, PeakCause,
-    Reference, Settings,
+    AttributionComparison, Comparison, ComparisonVerdict, CostFigure, FigureChange,
+    FigureComparison, PeakCause, Reference, Settings,
 };
 use skyload::metric::Amount;
 use skyload::record::profile::{ExecutorReading, Output, ProfileLine};
@@ -138,6 +141,42 @@ fn runs_are_pooled_by_the_median_and_one_that_is_as_the_other_version_leaves_no_
     assert_eq!(of_daemon([300, 171, 310]), FigureComparison { differs: false, ..expected });
     // Within the tolerance of 10 MiB.
     assert!(!of_daemon([176, 177, 178]).differs);
+}
+
+#[rstest]
+#[case::more(4, 5, Some(FigureChange::Ratio(0.25)))]
+#[case::of_nothing(0, 5, None)]
+fn cpu_time_changes_by_a_ratio(
+    #[case] base: u64,
+    #[case] candidate: u64,
+    #[case] change: Option<FigureChange>,
+) {
+    let [base, candidate] =
+        [base, candidate].map(|seconds| Some(Amount::Duration(Duration::from_secs(seconds))));
+    let figure = FigureComparison { figure: CostFigure::CpuEach, base, candidate, differs: false };
+    assert_eq!(figure.change(), change);
+}
+
+#[test]
+fn of_many_costs_that_differ_the_short_forms_have_ten_and_count_the_others() {
+    let mut comparison = compare(&runs(0, [170; 3]), &runs(3, [300; 3]));
+    let costs = &mut comparison.attribution.costs;
+    let differing = costs.iter().find(|cost| cost.kind == daemon()).expect("it was seen").clone();
+    *costs = vec![differing; 20];
+    let of_daemon = differing_figures(&comparison);
+    assert!(of_daemon > 20, "{of_daemon}");
+    let [compact, full, markdown, _] = formats(&comparison);
+    let more = of_daemon - 10;
+    assert!(compact.contains(&format!("  {more} more costs per request that differ (-v)\n")));
+    assert!(markdown.contains(&format!("where it differs ({more} more in compare.html)")));
+    let rows = |text: &str| text.lines().filter(|line| has_row(line, &[DAEMON, "growth"])).count();
+    // Of causes, growth is a column.
+    assert_eq!([rows(&compact), rows(&full)], [10, of_daemon]);
+}
+
+fn differing_figures(comparison: &Comparison) -> usize {
+    let figures = comparison.attribution.costs.iter().flat_map(|cost| &cost.figures);
+    figures.filter(|figure| figure.differs).count()
 }
 
 #[test]
