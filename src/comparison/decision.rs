@@ -86,6 +86,13 @@ pub struct Change {
     pub noise_source: Noise,
 }
 
+impl Pairing {
+    /// Pairing of finished runs: pairs if there are as many of both versions.
+    pub(super) const fn of(base: usize, candidate: usize) -> Self {
+        if base == candidate { Self::InOrder } else { Self::Unpaired }
+    }
+}
+
 impl Change {
     /// Interval that the verdict rests on.
     pub fn decisive(&self, verdict: MetricVerdict) -> Interval {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::attribution::of_run::RunAttribution;
 use super::conditions::Conditions;
 use crate::analysis::{Report, Severity};
 use crate::ids::RunId;
@@ -22,6 +23,8 @@ pub(super) struct MeasuredRun {
     pub(super) packages: Option<PythonPackages>,
     /// Amounts of the metrics that were measured.
     pub(super) amounts: BTreeMap<ComparedMetric, MeasuredAmount>,
+    /// Executors' memory by requests; `None` without readings of executors.
+    pub(super) attribution: Option<RunAttribution>,
     /// Errors by scenario and type, each with its first message.
     pub(super) errors: BTreeMap<(ScenarioId, String), String>,
     /// Scenarios and thresholds that failed, and setup or teardown.
@@ -50,6 +53,7 @@ impl MeasuredRun {
             conditions: Conditions::of(report),
             packages: report.environment.as_ref().and_then(|it| it.sky.packages.clone()),
             amounts: measured.collect(),
+            attribution: report.attribution.as_ref().map(RunAttribution::of),
             errors: errors(report),
             failed: failed(report),
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::decision::{self, Amounts, Change, MetricVerdict, Pairing};
 use super::measured_run::MeasuredRun;
 use super::settings::Settings;
-use crate::metric::{Amount, ComparedMetric, Tolerance};
+use crate::metric::{Amount, ComparedMetric, Kind, Tolerance};
 
 /// Comparison of one metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,13 +37,21 @@ pub struct MetricComparison {
     pub verdict: MetricVerdict,
 }
 
+impl MetricComparison {
+    /// Whether the metric is worse or better, or its estimated change exceeds the tolerance.
+    pub fn differs(&self) -> bool {
+        matches!(self.verdict, MetricVerdict::Worse | MetricVerdict::Better)
+            || self.change.is_some_and(|change| change.estimate.abs() > change.tolerance)
+    }
+}
+
 /// Comparisons of all metrics, deciding ones first. A metric for which there are
 /// `other_conditions` is not compared.
 pub(super) fn compare(
     [base, candidate]: [&[&MeasuredRun]; 2],
     pairing: Pairing,
     settings: &Settings,
-    other_conditions: impl Fn(ComparedMetric) -> Vec<String>,
+    other_conditions: impl Fn(Kind) -> Vec<String>,
 ) -> Vec<MetricComparison> {
     let measured = |metric: ComparedMetric| {
         let of = |run: &&MeasuredRun| run.amounts.get(&metric).copied();
@@ -63,12 +71,12 @@ pub(super) fn compare(
     let deciding = measured
         .iter()
         .filter(|(metric, amounts, _)| decides(*metric) && amounts.suffice(pairing))
-        .filter(|(metric, ..)| other_conditions(*metric).is_empty())
+        .filter(|(metric, ..)| other_conditions(metric.kind()).is_empty())
         .count();
     let compare_one = |(metric, amounts, has_lower_bounds): (ComparedMetric, Amounts, bool)| {
         // A metric that informs is judged as one more of those that decide.
         let metrics = deciding + usize::from(!decides(metric));
-        let other_conditions = other_conditions(metric);
+        let other_conditions = other_conditions(metric.kind());
         let (verdict, change) = match other_conditions.is_empty() {
             true => decision::decide(metric, &amounts, pairing, settings, metrics),
             false => (MetricVerdict::OtherConditions, None),

@@ -8,6 +8,7 @@
 //! * `conditions`: what should be equal in all runs, so that a change is SkyPilot's.
 //! * `metrics`, `scale`, `decision`: amounts of each metric in each run, and the metric's verdict.
 //! * `estimate`, `risk`: the statistics behind it: Student's t, and the risk of a wrong verdict.
+//! * `attribution`: what made executors' peaks, and what requests cost, which informs.
 //! * `failures`: errors and failures of the candidate alone.
 //! * `packages`: packages that differ between both.
 //! * `excluded`, `early_end`: runs that are left out, and pairs that were not made.
@@ -15,6 +16,7 @@
 //! * `bisection`: search for the version that made a metric worse, by comparisons with a good one.
 
 mod ab;
+mod attribution;
 mod bisection;
 mod conditions;
 mod decision;
@@ -39,6 +41,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use ab::{AbRecord, VersionUnderTest};
+pub use attribution::{
+    AttributionComparison, CauseOfPeaks, CostComparison, CostFigure, FigureChange,
+    FigureComparison, PeakCause, PeakCauses,
+};
 pub use bisection::{Bisection, BisectionStep, CommitTitle, Outcome, Range, Revision, StepVerdict};
 use conditions::Unknown;
 pub use conditions::{Difference, Part};
@@ -58,7 +64,7 @@ pub use side::Side;
 pub use verdict::ComparisonVerdict;
 
 use crate::analysis::Report;
-use crate::metric::ComparedMetric;
+use crate::metric::{ComparedMetric, Kind};
 use crate::record::{Document, Version};
 
 /// Comparison of two SkyPilots, content of `compare.json`.
@@ -88,6 +94,9 @@ pub struct Comparison {
     pub metrics: Vec<MetricComparison>,
     /// Metrics that should decide, but were measured in no run.
     pub not_measured: Vec<ComparedMetric>,
+    /// Executors' memory by requests, which informs.
+    #[serde(default)]
+    pub attribution: AttributionComparison,
     /// Errors of both versions, those of the candidate alone first.
     pub errors: Vec<ErrorComparison>,
     /// Scenarios and thresholds that failed in the candidate alone, and setup or teardown.
@@ -108,12 +117,8 @@ impl Document for Comparison {
 impl Comparison {
     /// Compares runs of a candidate with runs of a base, in pairs if there are as many of both.
     pub fn assemble(base: &[Report], candidate: &[Report], settings: &Settings) -> Self {
-        let pairing = match base.len() == candidate.len() {
-            true => Pairing::InOrder,
-            false => Pairing::Unpaired,
-        };
-        let [base, candidate] = [base, candidate]
-            .map(|reports| reports.iter().map(MeasuredRun::of).collect::<Vec<MeasuredRun>>());
+        let [base, candidate] = [base, candidate].map(measured);
+        let pairing = Pairing::of(base.len(), candidate.len());
         Self::of_runs([&base, &candidate], pairing, false, settings)
     }
 
@@ -124,8 +129,7 @@ impl Comparison {
         candidate: &[Report],
         settings: &Settings,
     ) -> Self {
-        let base = reference.measured_runs();
-        let candidate: Vec<MeasuredRun> = candidate.iter().map(MeasuredRun::of).collect();
+        let (base, candidate) = (reference.measured_runs(), measured(candidate));
         Self::of_runs([&base, &candidate], Pairing::Unpaired, true, settings)
     }
 
@@ -145,17 +149,20 @@ impl Comparison {
             if against_reference { Unknown::MayDiffer } else { Unknown::DiffersFromNothing };
         let mut differences = conditions::differences(&runs, unknown);
         conditions::add_those_within(&mut differences, &of_candidate, unknown);
-        differences.extend(packages::within(Role::Base, &base));
-        differences.extend(packages::within(Role::Candidate, &candidate));
+        differences.extend(packages::within(Role::Base.name(), &base));
+        differences.extend(packages::within(Role::Candidate.name(), &candidate));
         let packages = packages::between(&base, &candidate);
-        let other_conditions = |metric: ComparedMetric| {
-            let needed = Part::needed_for(metric.kind());
+        let other_conditions = |kind: Kind| {
+            let needed = Part::needed_for(kind);
             let differ = differences
                 .iter()
                 .filter(|it| against_reference && !it.may_be_skypilots && it.part <= needed);
             differ.map(|difference| difference.what.clone()).collect::<Vec<String>>()
         };
         let metrics = metrics::compare([&base, &candidate], pairing, settings, other_conditions);
+        let attribution = attribution::compare([&base, &candidate], &metrics, settings, |kind| {
+            other_conditions(kind).is_empty()
+        });
         let not_measured = settings.deciding_metrics().filter(|metric| {
             metrics.iter().all(|measured: &MetricComparison| measured.metric != *metric)
         });
@@ -182,6 +189,7 @@ impl Comparison {
             packages,
             metrics,
             not_measured,
+            attribution,
             errors,
             failed,
             early_end: None,
@@ -189,34 +197,37 @@ impl Comparison {
         }
     }
 
-    /// Comparison of an `ab` from that of its complete pairs: with the runs that are left out, of
-    /// which reports are given beside those of the base's complete pairs, and with the reason for
-    /// which it ended early.
-    #[must_use]
+    /// Compares the complete pairs of an `ab`, names its runs that are `left_out`, and the reason
+    /// for which it ended early.
     pub fn of_ab(
-        mut self,
         record: &AbRecord,
-        base: &[Report],
+        [base, candidate]: [&[Report]; 2],
         left_out: &[Report],
         end: Option<EarlyEnd>,
+        settings: &Settings,
     ) -> Self {
+        let [base, candidate] = [base, candidate].map(measured);
+        let pairing = Pairing::of(base.len(), candidate.len());
+        let mut comparison = Self::of_runs([&base, &candidate], pairing, false, settings);
         let of_sides = schedule::left_out(&record.done);
-        for (side, runs) in [&mut self.base, &mut self.candidate].into_iter().zip(of_sides) {
+        let sides = [&mut comparison.base, &mut comparison.candidate];
+        for (side, runs) in sides.into_iter().zip(of_sides) {
             for (run, reason) in runs {
                 if let Some(report) = left_out.iter().find(|report| report.run == *run) {
                     side.leave_out(&MeasuredRun::of(report), reason);
                 }
             }
         }
-        let of_base = base.iter().flat_map(|report| MeasuredRun::of(report).failed);
-        let of_base: BTreeSet<String> =
-            of_base.chain(self.base.excluded.iter().flat_map(|run| run.failed.clone())).collect();
-        let of_candidate = self.candidate.excluded.iter().flat_map(|run| &run.failed);
-        let fails_alone = of_candidate.into_iter().any(|failed| !of_base.contains(failed));
-        self.verdict =
-            end.as_ref().map_or(self.verdict, |end| end.verdict(self.verdict, fails_alone));
-        self.early_end = end;
-        self
+        if let Some(end) = &end {
+            let of_base = comparison.base.excluded.iter().flat_map(|run| &run.failed);
+            let of_base: BTreeSet<&String> =
+                of_base.chain(base.iter().flat_map(|run| &run.failed)).collect();
+            let mut of_candidate = comparison.candidate.excluded.iter().flat_map(|run| &run.failed);
+            let fails_alone = of_candidate.any(|failed| !of_base.contains(failed));
+            comparison.verdict = end.verdict(comparison.verdict, fails_alone);
+        }
+        comparison.early_end = end;
+        comparison
     }
 
     /// Differences that make the change one of something else than SkyPilot.
@@ -350,6 +361,10 @@ impl Comparison {
             None => format!("{metrics}; more than {MOST_FORECAST} pairs would be needed"),
         }
     }
+}
+
+fn measured(reports: &[Report]) -> Vec<MeasuredRun> {
+    reports.iter().map(MeasuredRun::of).collect()
 }
 
 /// Whether a metric is undecided for want of runs.

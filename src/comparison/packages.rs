@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::conditions::{Difference, Part};
 use super::measured_run::MeasuredRun;
-use super::schedule::Role;
 use crate::record::environment::PythonPackages;
 
 /// Package whose version differs between base and candidate.
@@ -43,12 +42,13 @@ pub(super) fn between(
 
 /// Packages of the first run that has a record of them, which stand for those of all: others are
 /// a condition that disturbs.
-fn first<'a>(runs: &[&'a MeasuredRun]) -> Option<&'a PythonPackages> {
+pub(super) fn first<'a>(runs: &[&'a MeasuredRun]) -> Option<&'a PythonPackages> {
     runs.iter().find_map(|run| run.packages.as_ref())
 }
 
-/// Condition that packages differ between runs of one version, if they do.
-pub(super) fn within(role: Role, runs: &[&MeasuredRun]) -> Option<Difference> {
+/// Condition that packages differ between runs that belong together, such as those of the
+/// `base`, if they do. A run without a record is not compared.
+pub(super) fn within(name: &str, runs: &[&MeasuredRun]) -> Option<Difference> {
     let mut known = runs.iter().filter_map(|run| Some((&run.run, run.packages.as_ref()?)));
     let (run, packages) = known.next()?;
     known.find_map(|(other_run, others)| {
@@ -65,7 +65,7 @@ pub(super) fn within(role: Role, runs: &[&MeasuredRun]) -> Option<Difference> {
             }
         };
         (!differences.is_empty()).then(|| Difference {
-            what: format!("packages of the {}", role.name()),
+            what: format!("packages of the {name}"),
             run: run.clone(),
             value: named(|differing| &differing.base),
             other_run: other_run.clone(),

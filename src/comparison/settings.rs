@@ -101,7 +101,11 @@ impl Settings {
 
     /// Tolerance of a metric.
     pub fn tolerance(&self, metric: ComparedMetric) -> Tolerance {
-        let kind = metric.kind();
+        self.tolerance_of(metric.kind())
+    }
+
+    /// Tolerance of a kind of metric.
+    pub fn tolerance_of(&self, kind: Kind) -> Tolerance {
         self.tolerances.get(&kind).copied().unwrap_or_else(|| Tolerance::of(kind))
     }
 }

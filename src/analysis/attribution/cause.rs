@@ -103,6 +103,14 @@ impl Cause {
         others.iter().all(|other| other.kind == first.kind).then_some(&first.kind)
     }
 
+    /// Growth of the peak by its cause; `None` if it is unknown.
+    pub const fn growth(&self) -> Option<PeakGrowth> {
+        match self {
+            Self::Request { growth, .. } | Self::OneOf { growth, .. } => *growth,
+            Self::Import | Self::NoRequest | Self::Unknown(_) => None,
+        }
+    }
+
     /// Whether a request of this kind may have caused the peak.
     pub(super) fn may_be(&self, kind: &RequestKind) -> bool {
         self.requests().iter().any(|request| request.kind == *kind)

@@ -43,6 +43,13 @@ pub struct RequestCost {
     pub cpu_requests: u32,
 }
 
+impl RequestCost {
+    /// Mean CPU time of one request; `None` if none was read.
+    pub fn cpu_each(&self) -> Option<Duration> {
+        self.cpu?.checked_div(self.cpu_requests)
+    }
+}
+
 /// Figures of all requests of one kind.
 #[derive(Default)]
 struct Figures {

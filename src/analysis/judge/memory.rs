@@ -4,7 +4,8 @@ use super::growth_rates::is_rate;
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::limits::{CONFIGURED, LimitCheck, LimitState};
 use crate::analysis::metrics::{Absence, Measured};
-use crate::analysis::{Exactness, MemoryReport};
+use crate::analysis::{ClassMemory, Exactness, MemoryReport};
+use crate::class::ProcessClass;
 use crate::metric::{Amount, Metric, Needs, ServerMetric, Unit};
 use crate::record::environment::Environment;
 use crate::units::{counted, total};
@@ -138,6 +139,25 @@ impl Findings {
         }
         self.of_unread_processes(case);
         self.of_swap(case);
+        self.of_replaced_workers(case);
+    }
+
+    /// Adds a finding on web workers that were replaced: of more than run at a time, the others
+    /// have ended. Executors come and go, but web workers stay for as long as the server.
+    fn of_replaced_workers(&mut self, case: &Case<'_>) {
+        let mut classes = case.memory().into_iter().flat_map(|memory| &memory.classes);
+        let workers = classes.find(|memory| memory.class == ProcessClass::ServerWorker);
+        let Some(ClassMemory { processes, concurrent, .. }) = workers else { return };
+        let replaced = processes.saturating_sub(*concurrent);
+        if replaced > 0 {
+            self.add(
+                Severity::Note,
+                format!(
+                    "web workers replaced: {replaced} of {processes}, at most {concurrent} at a \
+                     time; uvicorn kills one that does not respond within 5 s, with its requests"
+                ),
+            );
+        }
     }
 
     /// Adds findings on swap: no peak and no sum includes memory in swap. Budgets of classes are

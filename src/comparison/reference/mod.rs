@@ -17,6 +17,7 @@ use super::decision::Pairing;
 use super::estimate::LEAST_RUNS;
 use super::excluded::Excluded;
 use super::measured_run::MeasuredRun;
+use super::packages;
 use super::side::Side;
 use crate::analysis::Report;
 use crate::metric::{Amount, ComparedMetric};
@@ -139,10 +140,9 @@ impl Reference {
             mistakes.push(format!("expected runs of one SkyPilot, got {}", side.name()));
         }
         let runs: Vec<_> = used.iter().map(|run| (&run.run, &run.conditions)).collect();
-        let differences = conditions::differences(&runs, Unknown::DiffersFromNothing);
+        let mut differences = conditions::differences(&runs, Unknown::DiffersFromNothing);
+        differences.extend(packages::within("reference", &used));
         mistakes.extend(differences.iter().map(|it| format!("runs differ in {it}")));
-        let usable = || reports.iter().filter(|report| side.runs.contains(&report.run));
-        mistakes.extend(other_packages(usable()));
         if used.len() < LEAST_RUNS {
             let left_out = side.excluded.iter();
             let left_out = left_out.map(|it| format!("\n  left out: {it}"));
@@ -153,15 +153,15 @@ impl Reference {
                 left_out.collect::<String>()
             ));
         }
-        let (true, Some(first), [sky]) = (mistakes.is_empty(), usable().next(), &side.sky[..])
-        else {
+        let first = reports.iter().find(|report| side.runs.first() == Some(&report.run));
+        let (true, Some(first), [sky]) = (mistakes.is_empty(), first, &side.sky[..]) else {
             return Err(UsageErrors(mistakes));
         };
         let plan = &first.plan;
         let reference = Self {
             version: Version,
             sky: sky.clone(),
-            packages: packages(first).cloned(),
+            packages: packages::first(&used).cloned(),
             arguments: request.to_args(),
             load: Load {
                 scenarios: plan.scenarios.clone(),
@@ -231,15 +231,4 @@ impl Reference {
         }
         if mistakes.is_empty() { Ok(plan) } else { Err(UsageErrors(mistakes)) }
     }
-}
-
-/// Mistake of runs with other packages than those of the first; `None` if all have equal ones.
-fn other_packages<'a>(mut reports: impl Iterator<Item = &'a Report>) -> Option<String> {
-    let first = reports.next()?;
-    let other = reports.find(|report| packages(report) != packages(first))?;
-    Some(format!("runs differ in Python or its packages: those of {} and {}", first.run, other.run))
-}
-
-fn packages(report: &Report) -> Option<&PythonPackages> {
-    report.environment.as_ref()?.sky.packages.as_ref()
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::attribution::of_run::RunAttribution;
 use crate::comparison::conditions::Conditions;
 use crate::comparison::measured_run::{MeasuredAmount, MeasuredRun};
 use crate::ids::RunId;
@@ -26,6 +27,9 @@ pub struct RecordedRun {
     pub run: RunId,
     /// Amounts of the metrics that were measured.
     amounts: RecordedAmounts,
+    /// Executors' memory by requests; `None` without readings of executors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attribution: Option<RunAttribution>,
     /// Errors of scenarios.
     errors: Vec<RecordedError>,
     /// Scenarios and thresholds that failed, and setup or teardown.
@@ -107,6 +111,7 @@ impl RecordedRun {
         Self {
             run: run.run.clone(),
             amounts: RecordedAmounts(run.amounts.clone()),
+            attribution: run.attribution.clone(),
             errors: errors.collect(),
             failed: run.failed.clone(),
         }
@@ -127,6 +132,7 @@ impl RecordedRun {
             conditions: conditions.clone(),
             packages: packages.cloned(),
             amounts: self.amounts.0.clone(),
+            attribution: self.attribution.clone(),
             errors: errors.collect(),
             failed: self.failed.clone(),
         }

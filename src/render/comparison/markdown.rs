@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use super::notes::{self, FEW_PACKAGES, basis, warnings};
-use super::rows;
+use super::{attribution, rows};
 use crate::comparison::{Comparison, ComparisonVerdict};
 use crate::render::markdown::inline;
 use crate::render::table::Table;
+use crate::render::text::Detail;
 
 /// Writes the comparison.
 ///
@@ -35,6 +36,7 @@ pub fn render(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
     }
     packages(comparison, out)?;
     rows::metrics(comparison, true).markdown(out)?;
+    by_requests(comparison, out)?;
     let errors = rows::errors(comparison).with_texts(inline);
     section("Errors by type, in number of runs", &errors, out)?;
     section("Other metrics, which inform", &rows::metrics(comparison, false), out)?;
@@ -59,6 +61,21 @@ fn packages(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
     }
     // Otherwise the next table would belong to this one.
     writeln!(out)
+}
+
+/// Writes what differs in executors' memory by requests: causes of peaks, and cost per request.
+fn by_requests(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
+    let causes = attribution::causes(comparison, Detail::Compact).with_texts(inline);
+    if !causes.is_empty() {
+        writeln!(out, "\nExecutors' peaks by cause, medians of runs:\n")?;
+        causes.markdown(out)?;
+    }
+    let attribution::Costs { table, more, .. } = attribution::costs(comparison, Detail::Compact);
+    let title = match more {
+        0 => "Cost per request, where it differs".to_owned(),
+        more => format!("Cost per request, where it differs ({more} more in compare.html)"),
+    };
+    section(&title, &table.with_texts(inline), out)
 }
 
 /// Writes a table in a collapsed section, if it has rows.

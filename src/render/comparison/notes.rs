@@ -1,6 +1,6 @@
 //! Lines on the runs of a comparison, for all renderers.
 
-use crate::comparison::{Comparison, Looks, Pairing};
+use crate::comparison::{AttributionComparison, Comparison, Looks, Pairing, Role};
 use crate::units::counted;
 
 /// Runs that are compared, and how often they were looked at, in one phrase.
@@ -51,7 +51,7 @@ pub(in crate::render) fn warnings(comparison: &Comparison) -> Vec<String> {
 }
 
 /// Notes: metrics that should decide and were not measured, conditions that may differ because of
-/// SkyPilot's version, and packages that are unknown.
+/// SkyPilot's version, and packages and requests that are unknown.
 pub(in crate::render) fn notes(comparison: &Comparison) -> Vec<String> {
     // Without runs nothing was measured, and nothing is known.
     if [&comparison.base, &comparison.candidate].iter().any(|side| side.runs.is_empty()) {
@@ -65,5 +65,17 @@ pub(in crate::render) fn notes(comparison: &Comparison) -> Vec<String> {
     let unknown = comparison.packages.is_none().then(|| {
         "packages not compared: those of the base or the candidate are unknown".to_owned()
     });
-    not_measured.chain(of_skypilot).chain(unknown).collect()
+    not_measured.chain(of_skypilot).chain(unknown).chain(unread_executors(comparison)).collect()
+}
+
+/// Note that requests are not compared because only one version has readings of executors.
+fn unread_executors(comparison: &Comparison) -> Option<String> {
+    let AttributionComparison { runs_of_base, runs_of_candidate, .. } = comparison.attribution;
+    let version = match (runs_of_base, runs_of_candidate) {
+        (0, 1..) => Role::Base,
+        (1.., 0) => Role::Candidate,
+        _ => return None,
+    };
+    let version = version.name();
+    Some(format!("cost per request not compared: no run of the {version} read executors"))
 }

@@ -104,15 +104,21 @@ pub(in crate::render) fn interval(change: &Change, metric: &MetricComparison) ->
 
 /// Change with its sign, in percent or in the unit of the metric.
 pub(in crate::render) fn signed(change: &Change, number: f64, metric: &MetricComparison) -> String {
-    if change.is_ratio {
-        return format!("{:+.1}%", number * 100.0);
-    }
     match metric.metric.kind().unit() {
+        _ if change.is_ratio => signed_percent(number),
         // Means of counts have fractions.
         Unit::Count => format!("{number:+.1}"),
-        unit => {
-            let sign = if number < 0.0 { "-" } else { "+" };
-            format!("{sign}{}", Amount::of_number(number.abs(), unit))
-        }
+        unit => signed_amount(number, unit),
     }
+}
+
+/// Ratio minus 1 as a change in percent.
+pub(super) fn signed_percent(ratio: f64) -> String {
+    format!("{:+.1}%", ratio * 100.0)
+}
+
+/// Difference with its sign.
+pub(super) fn signed_amount(number: f64, unit: Unit) -> String {
+    let sign = if number < 0.0 { "-" } else { "+" };
+    format!("{sign}{}", Amount::of_number(number.abs(), unit))
 }

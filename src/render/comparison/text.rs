@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use super::notes::{self, FEW_PACKAGES, basis, warnings};
-use super::rows;
+use super::{attribution, rows};
 use crate::comparison::Comparison;
 use crate::render::text::{Detail, INDENT, Paths, one_line};
 
-/// Writes the comparison: packages that differ, deciding metrics, in full detail also those that inform, errors, notes
-/// and the verdict.
+/// Writes the comparison: packages that differ, deciding metrics, in full detail also those that
+/// inform, executors' memory by requests, errors, notes and the verdict.
 ///
 /// # Errors
 ///
@@ -38,6 +38,7 @@ pub fn render(
         }
         (Detail::Compact, more) => writeln!(out, "  {more} more metrics inform (-v)")?,
     }
+    by_requests(comparison, detail, out)?;
     let errors = rows::errors(comparison).with_texts(one_line);
     if !errors.is_empty() {
         writeln!(out, "\nERRORS by type, in number of runs")?;
@@ -71,5 +72,25 @@ fn packages(comparison: &Comparison, detail: Detail, out: &mut impl Write) -> io
     match notes::packages(comparison).filter(|_| is_long) {
         Some(first) => writeln!(out, "{INDENT}{} (-v)", one_line(&first)),
         None => table.with_texts(one_line).text(INDENT, out),
+    }
+}
+
+/// Writes the causes of executors' peaks, and the cost per request: what differs, or in full
+/// detail all.
+fn by_requests(comparison: &Comparison, detail: Detail, out: &mut impl Write) -> io::Result<()> {
+    let causes = attribution::causes(comparison, detail).with_texts(one_line);
+    if !causes.is_empty() {
+        writeln!(out, "\nPEAKS of executors by cause (medians of runs)")?;
+        causes.text(INDENT, out)?;
+    }
+    let attribution::Costs { table, more, equal } = attribution::costs(comparison, detail);
+    if !table.is_empty() {
+        writeln!(out, "\nCOST PER REQUEST (medians of runs)")?;
+        table.with_texts(one_line).text(INDENT, out)?;
+    }
+    match (more, equal) {
+        (0, 0) => Ok(()),
+        (0, equal) => writeln!(out, "  {equal} more costs per request, which do not differ (-v)"),
+        (more, _) => writeln!(out, "  {more} more costs per request that differ (-v)"),
     }
 }

@@ -17,7 +17,8 @@ use crate::ids::RunId;
 use crate::metric::Amount;
 use crate::record::profile::Phase;
 use crate::render::comparison::notes::{self, FEW_PACKAGES, basis, warnings};
-use crate::render::comparison::rows;
+use crate::render::comparison::{attribution, rows};
+use crate::render::text::Detail;
 
 /// Most intervals of the time axis, in each of which a curve has one point.
 const POINTS: u32 = 600;
@@ -76,6 +77,12 @@ struct Page {
     strips: Vec<Strip>,
     errors: Option<Table>,
     informing: Table,
+    /// Causes of executors' peaks.
+    causes: Table,
+    /// Cost per request, where it differs.
+    costs: Table,
+    /// Cost per request, all figures.
+    all_costs: Table,
     warnings: Vec<String>,
     notes: Vec<String>,
     drawings: Vec<Drawing>,
@@ -122,6 +129,8 @@ pub fn render_comparison(
         distributions: Vec::new(),
     };
     let errors = rows::errors(comparison);
+    let costs =
+        |caption, detail| Table::showing(caption, attribution::costs(comparison, detail).table);
     let page = Page {
         embedded: Embedded::with(&data)?,
         verdict: comparison.verdict,
@@ -141,6 +150,12 @@ pub fn render_comparison(
             .collect(),
         errors: (!errors.is_empty()).then(|| Table::showing("Errors, in number of runs", errors)),
         informing: Table::showing("Other metrics, which inform", rows::metrics(comparison, false)),
+        causes: Table::showing(
+            "Peaks of executors by cause, medians of runs",
+            attribution::causes(comparison, Detail::Full),
+        ),
+        costs: costs("Cost per request, where it differs", Detail::Compact),
+        all_costs: costs("Cost per request, medians of runs", Detail::Full),
         warnings: warnings(comparison),
         notes: notes::notes(comparison),
         drawings,

@@ -42,7 +42,6 @@ pub(in crate::render) fn costs(attribution: &Attribution) -> Option<Table> {
     ];
     let mut table = Table::new(&headings, 1);
     for cost in &attribution.costs {
-        let each = cost.cpu.and_then(|cpu| cpu.checked_div(cost.cpu_requests));
         table.rows.push(vec![
             Cell::plain(&cost.kind),
             cost.recorded.map_or(Cell::Unknown, Cell::plain),
@@ -52,7 +51,7 @@ pub(in crate::render) fn costs(attribution: &Attribution) -> Option<Table> {
             Cell::size(cost.growth_max),
             Cell::size(cost.stayed_max),
             Cell::amount(cost.cpu.map(Amount::Duration)),
-            Cell::amount(each.map(Amount::Duration)),
+            Cell::amount(cost.cpu_each().map(Amount::Duration)),
         ]);
     }
     table.notes.extend(incomplete_names(attribution));

@@ -290,7 +290,7 @@ fn failing_without_a_pair(of_runs: Verdict, first: u32) -> (Comparison, Vec<Repo
     runs.extend(attempts.iter().map(|run| (1, Role::Candidate, run, of_runs, false)));
     let record = record(&runs);
     let end = EarlyEnd::without_usable_run(&record);
-    (compare(&[], &[]).of_ab(&record, &[], &reports, end), reports)
+    (Comparison::of_ab(&record, [&[], &[]], &reports, end, &Settings::default()), reports)
 }
 
 /// Page of a comparison without a complete pair, for the browser.
@@ -353,8 +353,9 @@ fn a_repeated_run_is_left_out_and_max_time_is_named() {
         (1, Role::Candidate, candidate, Verdict::Pass, true),
     ]);
     assert_eq!(EarlyEnd::without_usable_run(&record), None);
-    let pairs = compare(std::slice::from_ref(again), std::slice::from_ref(candidate));
-    let comparison = pairs.of_ab(&record, &[], &reports, Some(EarlyEnd::MaxTime));
+    let pair = [again, candidate].map(std::slice::from_ref);
+    let end = Some(EarlyEnd::MaxTime);
+    let comparison = Comparison::of_ab(&record, pair, &reports, end, &Settings::default());
     assert_eq!(comparison.verdict, ComparisonVerdict::Undecided);
     let [excluded] = &comparison.base.excluded[..] else { panic!("{:#?}", comparison.base) };
     assert_eq!(excluded.run, first.run);

@@ -9,6 +9,7 @@ use skyload::limits::{CpuLimit, GroupFigures};
 use skyload::machine_size::MachineSize;
 use skyload::record::events::Event;
 use skyload::record::outcome::Failure;
+use skyload::record::profile::{ClassSample, ProfileLine};
 use skyload::record::request::LoadRequest;
 use skyload::record::resources::Stage;
 use skyload::record::{HeldTo, SizeRecord, Version};
@@ -274,4 +275,25 @@ fn what_was_not_held_is_said_and_no_failure(#[case] group: HeldTo, #[case] note:
     let report = Report::assemble(&run);
     assert_eq!(report.verdict, Verdict::Pass);
     assert!(report.messages(Severity::Note).contains(&note), "{:#?}", report.findings);
+}
+
+#[rstest]
+#[case::that_stay(2, None)]
+#[case::that_are_replaced(1, Some("web workers replaced: 1 of 2, at most 1 at a time"))]
+fn web_workers_that_were_replaced_are_noted(#[case] concurrent: u32, #[case] note: Option<&str>) {
+    let mut run = held();
+    for pid in [2, 3] {
+        run.record(pid).class = ProcessClass::ServerWorker;
+    }
+    for line in &mut run.profile {
+        let ProfileLine::Sample(sample) = line else { continue };
+        if let Some(executors) = sample.classes.remove(&ProcessClass::ShortExecutor) {
+            let workers = ClassSample { count: concurrent, ..executors };
+            sample.classes.insert(ProcessClass::ServerWorker, workers);
+        }
+    }
+    let report = Report::assemble(&run);
+    let notes = report.messages(Severity::Note).join("\n");
+    let found = notes.lines().find(|line| line.starts_with("web workers replaced"));
+    assert_eq!(found.map(|line| line.split(';').next().unwrap_or_default()), note);
 }

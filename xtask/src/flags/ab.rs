@@ -1,14 +1,8 @@
 //! Flags of `cargo xtask ab`.
 
-use std::path::PathBuf;
+use clap::Args;
 
-use clap::{Args, value_parser};
-use skyload::record::request::LoadRequest;
-
-use super::Results;
-
-/// Fewest and most pairs of a comparison.
-pub(super) const PAIRS: std::ops::RangeInclusive<i64> = 3..=100;
+use super::Paired;
 
 /// Runs of two SkyPilots, alternately, until each metric that decides is decided, and compares them.
 #[derive(Args)]
@@ -27,32 +21,6 @@ pub(crate) struct Ab {
     #[arg(value_name = "CANDIDATE")]
     pub(crate) candidate: Option<String>,
 
-    /// Most pairs of runs, one run of each version [default: 5].
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(PAIRS))]
-    pub(crate) pairs: Option<u32>,
-
-    /// Begin no pair that would end after this time, counted from the first pair; with --continue,
-    /// from its continuation.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) max_time: Option<String>,
-
-    /// Install each version with dependencies as of its own date, as users have them [default:
-    /// both as of the newer date].
-    #[arg(long)]
-    pub(crate) own_dependencies: bool,
-
-    /// Compare runs although machine or settings differ; every difference is in the result.
-    #[arg(long)]
-    pub(crate) allow_differences: bool,
-
-    /// Continue a comparison that was interrupted, with its plan and flags [default: the latest].
-    #[arg(id = "resume", long = "continue", value_name = "COMPARISON", num_args = 0..=1,
-          default_missing_value = "latest")]
-    pub(crate) resume: Option<PathBuf>,
-
     #[command(flatten)]
-    pub(crate) request: LoadRequest,
-
-    #[command(flatten)]
-    pub(crate) results: Results,
+    pub(crate) paired: Paired,
 }

@@ -27,6 +27,8 @@ pub(super) struct CleanupRecord {
     record: Record,
     /// Directory of named semaphores; a test has its own.
     shared_memory: PathBuf,
+    /// Semaphores whose processes were looked for.
+    seen: BTreeSet<PathBuf>,
 }
 
 /// Contents of the file.
@@ -78,6 +80,7 @@ impl CleanupRecord {
                 semaphores: BTreeSet::new(),
             },
             shared_memory: semaphores::FOLDER.into(),
+            seen: BTreeSet::new(),
         };
         cleanup.write()?;
         Ok(cleanup)
@@ -95,6 +98,26 @@ impl CleanupRecord {
     /// Adds control groups that hold the server's processes, before they are made.
     pub(super) fn add_groups(&mut self, folders: Vec<PathBuf>) -> Result<()> {
         self.record.belongings.groups.extend(folders);
+        self.write()
+    }
+
+    /// Records the server's semaphores, if there are new ones on this machine: a process that is
+    /// killed takes with it what tells whose they are.
+    pub(super) fn note_semaphores(&mut self) -> Result<()> {
+        let present = semaphores::all(&self.shared_memory);
+        if present.is_subset(&self.seen) {
+            return Ok(());
+        }
+        // After the list: the creator of a semaphore maps it before its name is there.
+        let found = self.record.belongings.find()?;
+        let recorded = self.record.semaphores.iter().filter(|it| present.contains(*it)).cloned();
+        let recorded: BTreeSet<PathBuf> =
+            recorded.chain(semaphores::of(&found, &self.shared_memory)).collect();
+        self.seen = present;
+        if recorded == self.record.semaphores {
+            return Ok(());
+        }
+        self.record.semaphores = recorded;
         self.write()
     }
 
@@ -142,7 +165,7 @@ impl CleanupRecord {
         let found = self.record.belongings.find()?;
         semaphores.extend(semaphores::of(&found, &self.shared_memory));
         let removed = self.record.belongings.kill()?;
-        semaphores::remove(&semaphores);
+        semaphores::remove(&semaphores, &self.shared_memory);
         if let Some(directory) = &self.record.belongings.directory {
             ignore_absent(fs::remove_dir_all(directory)).with_context(|| {
                 format!("removing the server's directory `{}`", directory.display())
@@ -166,7 +189,8 @@ impl CleanupRecord {
 
     fn read(file: &Path) -> Result<Self> {
         let record = read(file)?;
-        Ok(Self { file: file.to_owned(), record, shared_memory: semaphores::FOLDER.into() })
+        let (file, shared_memory) = (file.to_owned(), semaphores::FOLDER.into());
+        Ok(Self { file, record, shared_memory, seen: BTreeSet::new() })
     }
 }
 
@@ -226,7 +250,8 @@ pub(crate) fn clean_up_after_dead_runs(
 
 #[cfg(test)]
 mod tests {
-    use std::process::Child;
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Child, Command, Stdio};
 
     use rstest::rstest;
     use skyload::ids::RunId;
@@ -255,8 +280,52 @@ mod tests {
                 semaphores: BTreeSet::new(),
             },
             shared_memory: folder.to_owned(),
+            seen: BTreeSet::new(),
         };
         (cleanup, semaphore, server)
+    }
+
+    /// Process that makes a named semaphore of `multiprocessing`, whose path it prints, and waits.
+    /// It ends the process that would remove the semaphore, as the kernel or a teardown does.
+    const MAKES_SEMAPHORE: &str = "
+import multiprocessing, os, signal
+from multiprocessing import resource_tracker
+lock = multiprocessing.get_context('spawn').Lock()
+os.kill(resource_tracker._resource_tracker._pid, signal.SIGKILL)
+print('/dev/shm/sem.' + lock._semlock.name.lstrip('/'), flush=True)
+input()
+";
+
+    fn making_semaphore() -> (Child, PathBuf) {
+        let mut command = Command::new("python3");
+        command.args(["-c", MAKES_SEMAPHORE]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut path = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut path).unwrap();
+        (child, path.trim().into())
+    }
+
+    #[test]
+    fn semaphores_of_a_server_that_was_killed_are_removed_and_no_others() {
+        let ((mut server, ours), (mut other, others)) = (making_semaphore(), making_semaphore());
+        assert!(ours.exists() && others.exists());
+        let folder = tempfile::tempdir().unwrap();
+        let (mut cleanup, _, mut mapping) = record_of_mapping(folder.path());
+        mapping.kill().unwrap();
+        mapping.wait().unwrap();
+        cleanup.shared_memory = semaphores::FOLDER.into();
+        cleanup.record.belongings.known = ProcessIdentity::of(server.id()).into_iter().collect();
+        cleanup.note_semaphores().unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+        assert!(ours.exists(), "nobody removes it");
+        // As the next run, after this one was killed, too.
+        CleanupRecord::read(&cleanup.file).unwrap().clean_up().unwrap();
+        let exist = [&ours, &others].map(|path| path.exists());
+        other.kill().unwrap();
+        other.wait().unwrap();
+        _ = fs::remove_file(others);
+        assert_eq!(exist, [false, true]);
     }
 
     #[rstest]

@@ -1,6 +1,7 @@
 //! Isolated server: separate home, temporary directory and ports. The user's local server, state
 //! and configuration are never touched.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,8 @@ pub(super) struct IsolatedServer {
     /// Stated size of the server, and its control group; `None` without one.
     pub(super) stated_size: Option<StatedSize>,
     log: PathBuf,
-    cleanup: CleanupRecord,
+    /// Record that is updated beside the load, while others borrow the server.
+    cleanup: RefCell<CleanupRecord>,
     ended: bool,
 }
 
@@ -77,7 +79,7 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
     let root = api_servers::main_process(ports.api)?
         .context("finding the main process of the server, which responds")?;
     server.root = Some(root);
-    server.cleanup.add([root])?;
+    server.cleanup.get_mut().add([root])?;
     let workers = launch::worker_counts(&server.log);
     let facts = facts::of_isolated(&url, context)?;
     step.done(format!("ready, {root}"));
@@ -139,12 +141,12 @@ impl IsolatedServer {
             command_env,
             stated_size: None,
             log: home.join(".sky/api_server/server.log"),
-            cleanup,
+            cleanup: RefCell::new(cleanup),
             ended: false,
         };
         // After the cleanup record and the guard, since this copies credentials.
         provision::home(context, &home)?;
-        server.stated_size = StatedSize::begin(context, &mut server.cleanup)?;
+        server.stated_size = StatedSize::begin(context, server.cleanup.get_mut())?;
         if let Some(stated) = &server.stated_size {
             stated.announce(context);
             stated.write(&server.run, None)?;
@@ -185,7 +187,7 @@ impl IsolatedServer {
         args.extend(self.metrics_port.map(|port| format!("--metrics-port={port}")));
         let mut child = launch::spawn_module(python, &args, &self.log, &inside)?;
         if let Some(identity) = ProcessIdentity::of(child.id()) {
-            self.cleanup.add([identity])?;
+            self.cleanup.get_mut().add([identity])?;
         }
         launch::wait_until_ready(url, &self.log, context, step, || {
             child.try_wait().is_ok_and(|status| status.is_some())
@@ -236,17 +238,22 @@ impl IsolatedServer {
         }
     }
 
+    /// Records the server's semaphores, for the cleanup.
+    pub(super) fn note_semaphores(&self) -> Result<()> {
+        self.cleanup.borrow_mut().note_semaphores()
+    }
+
     /// Stops the server by `sky api stop` where possible, then kills and removes what is left.
     pub(super) fn finish(mut self, signals: &Signals) -> Result<StopOutcome> {
         self.ended = true;
         // Before the cleanup, which removes the server's home with the log.
         launch::save_log_tail(&self.log, &self.run.server_log_tail())?;
         if !self.can_stop {
-            self.cleanup.clean_up()?;
+            self.cleanup.get_mut().clean_up()?;
             return Ok(StopOutcome::NoStop);
         }
         let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
-        self.cleanup.stop_and_clean_up(was_alive, || {
+        self.cleanup.get_mut().stop_and_clean_up(was_alive, || {
             let cancellation = Cancellation::OnNewInterrupt(signals);
             launch::run_sky(&self.sky, &["api", "stop"], &self.command_env, cancellation)
         })
@@ -256,7 +263,7 @@ impl IsolatedServer {
     pub(super) fn keep(mut self) -> Result<()> {
         self.ended = true;
         launch::save_log_tail(&self.log, &self.run.server_log_tail())?;
-        self.cleanup.keep()
+        self.cleanup.get_mut().keep()
     }
 }
 
@@ -264,7 +271,7 @@ impl Drop for IsolatedServer {
     fn drop(&mut self) {
         if !self.ended {
             _ = launch::save_log_tail(&self.log, &self.run.server_log_tail());
-            _ = self.cleanup.clean_up();
+            _ = self.cleanup.get_mut().clean_up();
         }
     }
 }

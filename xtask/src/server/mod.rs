@@ -151,6 +151,15 @@ impl ServerSession {
         })
     }
 
+    /// Records semaphores that the server has made, which outlive it if it is killed.
+    pub(crate) fn note_semaphores(&self) -> Result<()> {
+        match &self.kind {
+            Kind::Isolated(server) => server.note_semaphores(),
+            Kind::System(server) => server.note_semaphores(),
+            Kind::Remote => Ok(()),
+        }
+    }
+
     /// Ends the session: saves the end of the server's log, then stops the server or leaves
     /// it as it was found.
     pub(crate) fn finish(self, keep: bool, signals: &Signals) -> Result<StopOutcome> {

@@ -3,9 +3,11 @@
 //! Python's `multiprocessing` creates one for each lock and queue that spawned processes share,
 //! and removes it when its creator exits cleanly. A server ends by SIGKILL, also with
 //! `sky api stop`, so its semaphores would stay until the machine is rebooted. Their names are
-//! random: a semaphore is attributed to a server by the processes that map it, while they run.
+//! random: a semaphore is attributed to a server by the processes that map it, while they run. A
+//! server that is killed, as by the kernel for lack of memory, maps none afterwards, so new
+//! semaphores are looked for beside the load.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -23,28 +25,54 @@ const PREFIX: &str = "sem.mp-";
 
 /// Semaphores in this directory that these processes map.
 pub(super) fn of(processes: &[Owned], folder: &Path) -> BTreeSet<PathBuf> {
-    processes.iter().flat_map(|owned| mapped_by(owned.identity.pid, folder)).collect()
+    mapped_by(processes.iter().map(|owned| owned.identity.pid), folder)
 }
 
-/// Removes semaphores. Called when the processes that map them are gone.
-pub(super) fn remove(semaphores: &BTreeSet<PathBuf>) {
-    for semaphore in semaphores {
+/// Semaphores in this directory, of all programs.
+pub(super) fn all(folder: &Path) -> BTreeSet<PathBuf> {
+    by_inode(folder).into_values().collect()
+}
+
+/// Removes those of the semaphores that no process maps. Called when the server's processes are
+/// gone: what is mapped then is another program's.
+pub(super) fn remove(semaphores: &BTreeSet<PathBuf>, folder: &Path) {
+    if semaphores.is_empty() {
+        return;
+    }
+    let mapped = mapped_by(pids(), folder);
+    for semaphore in semaphores.difference(&mapped) {
         // May be gone already, or belong to another user.
         _ = fs::remove_file(semaphore);
     }
 }
 
-/// Semaphores that a process maps, found by inode. The process that created a semaphore maps it
-/// under a temporary name, which glibc's `sem_open` links to the final name and then removes.
-fn mapped_by(pid: u32, folder: &Path) -> Vec<PathBuf> {
-    // Unreadable if the process has exited or is another user's: then there is nothing to find.
-    let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let lines = maps.split(|&byte| byte == b'\n');
-    let mapped: Vec<u64> = lines.filter_map(|line| inode_below(line, folder)).collect();
-    let semaphores = fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| {
-        entry.file_name().to_string_lossy().starts_with(PREFIX) && mapped.contains(&entry.ino())
-    });
-    semaphores.map(|entry| entry.path()).collect()
+/// Semaphores that any of these processes maps, found by inode. The process that created a
+/// semaphore maps it under a temporary name, which glibc's `sem_open` links to the final name and
+/// then removes.
+fn mapped_by(pids: impl Iterator<Item = u32>, folder: &Path) -> BTreeSet<PathBuf> {
+    let semaphores = by_inode(folder);
+    let mut mapped = BTreeSet::new();
+    for pid in pids {
+        // Unreadable if the process has exited or is another user's: then there is nothing to find.
+        let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+        let inodes = maps.split(|&byte| byte == b'\n').filter_map(|it| inode_below(it, folder));
+        mapped.extend(inodes.filter_map(|inode| semaphores.get(&inode)).cloned());
+    }
+    mapped
+}
+
+/// Semaphores in this directory by their inodes.
+fn by_inode(folder: &Path) -> BTreeMap<u64, PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let semaphores =
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
+    semaphores.map(|entry| (entry.ino(), entry.path())).collect()
+}
+
+/// Processes of this machine.
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// Inode of a file in this directory, from a line of `/proc/PID/maps`: addresses, permissions,
@@ -91,6 +119,8 @@ pub(super) mod testing {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Child;
+
     use super::testing::{mapping, opening};
     use super::*;
 
@@ -101,10 +131,10 @@ mod tests {
         fs::create_dir(&path).unwrap();
         let semaphore = path.join("sem.mp-a1b2");
         let mut mapping = mapping(&semaphore);
-        let found = mapped_by(mapping.id(), &path);
+        let found = mapped_by([mapping.id()].into_iter(), &path);
         mapping.kill().unwrap();
         mapping.wait().unwrap();
-        assert_eq!(found, [semaphore]);
+        assert_eq!(found, BTreeSet::from([semaphore]));
     }
 
     #[test]
@@ -116,18 +146,21 @@ mod tests {
         fs::write(&others, "").unwrap();
         let (mut with_one, mut with_none) = (mapping(&ours), mapping(&no_semaphore));
         let mut opener = opening(&ours);
-        let found: BTreeSet<PathBuf> = mapped_by(with_one.id(), &path).into_iter().collect();
-        let in_dev_shm = mapped_by(with_one.id(), Path::new(FOLDER));
-        let none = mapped_by(with_none.id(), &path);
-        let opened = mapped_by(opener.id(), &path);
+        let mapped = |child: &Child, folder: &Path| mapped_by([child.id()].into_iter(), folder);
+        let found = mapped(&with_one, &path);
+        let in_dev_shm = mapped(&with_one, Path::new(FOLDER));
+        let none = mapped(&with_none, &path);
+        let opened = mapped(&opener, &path);
+        remove(&found, &path);
+        assert!(ours.exists(), "its processes still run");
         for child in [&mut with_one, &mut with_none, &mut opener] {
             child.kill().unwrap();
             child.wait().unwrap();
         }
         assert_eq!(found, BTreeSet::from([ours.clone()]));
         assert!(opened.contains(&ours), "{opened:?}");
-        assert_eq!((in_dev_shm, none), (Vec::new(), Vec::new()));
-        remove(&found);
+        assert_eq!((in_dev_shm, none), (BTreeSet::new(), BTreeSet::new()));
+        remove(&found, &path);
         assert!(!ours.exists() && others.exists() && no_semaphore.exists());
     }
 }

@@ -1,5 +1,6 @@
 //! Local server (`--server system`): restarted, loaded, and left as it was found.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -32,7 +33,8 @@ pub(super) struct SystemServer {
     root: Option<ProcessIdentity>,
     was_running: bool,
     log: PathBuf,
-    cleanup: CleanupRecord,
+    /// Record that is updated beside the load, while others borrow the server.
+    cleanup: RefCell<CleanupRecord>,
     ended: bool,
 }
 
@@ -62,7 +64,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         root: None,
         was_running,
         log: log.clone(),
-        cleanup: CleanupRecord::create(context, None, was_running)?,
+        cleanup: RefCell::new(CleanupRecord::create(context, None, was_running)?),
         ended: false,
     };
     let mut environment = shell_environment();
@@ -79,7 +81,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let root = api_servers::main_process(port)?
         .context("finding the main process of the server, which responds")?;
     server.root = Some(root);
-    server.cleanup.add([root])?;
+    server.cleanup.get_mut().add([root])?;
     let facts = facts::of_external(&url, context)?;
     step.done(format!("ready, {root}"));
     Ok(ServerSession {
@@ -180,16 +182,21 @@ fn confirm_restart(context: &Context<'_>, url: &Url) -> Result<()> {
 }
 
 impl SystemServer {
+    /// Records the server's semaphores, for the cleanup.
+    pub(super) fn note_semaphores(&self) -> Result<()> {
+        self.cleanup.borrow_mut().note_semaphores()
+    }
+
     /// Leaves the server running if it was running before the run, and stops it otherwise.
     pub(super) fn finish(mut self, signals: &Signals) -> Result<StopOutcome> {
         self.ended = true;
         launch::save_log_tail(&self.log, &self.run.server_log_tail())?;
         let is_alive = self.root.is_some_and(ProcessIdentity::is_alive);
         if self.was_running && is_alive {
-            self.cleanup.delete()?;
+            self.cleanup.get_mut().delete()?;
             return Ok(StopOutcome::NoStop);
         }
-        let outcome = self.cleanup.stop_and_clean_up(is_alive, || {
+        let outcome = self.cleanup.get_mut().stop_and_clean_up(is_alive, || {
             let cancellation = Cancellation::OnNewInterrupt(signals);
             launch::run_sky(&self.sky, &["api", "stop"], &shell_environment(), cancellation)
         });
@@ -221,9 +228,9 @@ impl Drop for SystemServer {
         }
         if self.was_running {
             self.restore();
-            _ = self.cleanup.delete();
+            _ = self.cleanup.get_mut().delete();
         } else {
-            _ = self.cleanup.clean_up();
+            _ = self.cleanup.get_mut().clean_up();
         }
     }
 }

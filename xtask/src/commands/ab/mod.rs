@@ -1,11 +1,13 @@
 //! `cargo xtask ab`: runs of two SkyPilots alternately, until each metric that decides is decided.
 //!
-//! * [`order`]: versions and limits, from flags or from the record of a comparison to continue.
+//! * [`order`]: versions and [`limits`], from flags or from a record to continue ([`resume`]).
 //! * [`versions`]: both SkyPilots, installed alike, with one plan.
 //! * [`pairs`]: the runs, pair by pair.
 
+mod limits;
 mod order;
 mod pairs;
+mod resume;
 mod versions;
 
 use anyhow::Result;
@@ -17,14 +19,16 @@ use crate::commands::compare;
 use crate::commands::load::Coordinator;
 use crate::flags;
 use crate::github;
-pub(crate) use order::{Asked, Limits, Naming, New, Resumed, limits};
+pub(crate) use limits::Limits;
+pub(crate) use order::{Asked, Naming, New, Resumed};
 use order::{Order, Work};
 pub(crate) use pairs::{Ab, FailedRun, run as run_pairs};
+pub(crate) use resume::{Continued, Resumable};
 pub(crate) use versions::{Versions, of_resumed};
 
 pub(crate) fn run(flags: flags::Ab) -> Result<u8> {
     let workspace = Workspace::locate()?;
-    let (files, output) = (flags.results.files, flags.results.output);
+    let (files, output) = (flags.paired.results.files, flags.paired.results.output);
     let order = Order::read(flags, &workspace)?;
     // Before `Signals::listen`, so that Ctrl-C at the prompt ends the program immediately.
     order.confirm()?;

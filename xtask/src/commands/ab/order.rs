@@ -3,24 +3,22 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use host::progress::Progress;
 use host::workspace::Workspace;
 use skyload::comparison::AbRecord;
 use skyload::config::Config;
 use skyload::plan::{LoadPlan, ServerTarget, SkySelection, UsageErrors};
+use skyload::record::ComparisonDir;
 use skyload::record::request::LoadRequest;
-use skyload::record::{ComparisonDir, read};
 
+use super::limits::Limits;
+use super::resume::{Continued, Resumable};
 use crate::commands::load::{Inputs, confirm, runs_dir};
 use crate::config;
 use crate::flags;
 use crate::sky;
-
-/// Most pairs, unless a flag says otherwise.
-const PAIRS: u32 = 5;
 
 /// Comparison that flags ask for.
 pub(super) struct Order {
@@ -54,43 +52,29 @@ pub(crate) struct Resumed {
     pub(crate) yes: bool,
 }
 
-/// Limits of a comparison: how many runs it makes, and what it compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Most pairs.
-    pub(crate) pairs: u32,
-    /// Time after which no further pair begins; `None` without a limit.
-    pub(crate) max_time: Option<Duration>,
-    /// Whether runs are compared although their conditions differ.
-    pub(crate) allows_differences: bool,
-}
-
-impl Limits {
-    fn of(record: &AbRecord) -> Self {
-        let AbRecord { pairs, max_time, allows_differences, .. } = *record;
-        Self { pairs, max_time, allows_differences }
-    }
-}
-
 impl Order {
     /// Reads flags, configuration and an existing record, or returns all usage errors.
     pub(super) fn read(flags: flags::Ab, workspace: &Workspace) -> Result<Self> {
-        match flags.resume.clone() {
-            Some(name) => Self::resumed(flags, &name, workspace),
-            None => Self::new(flags, workspace),
+        let flags::Ab { base, candidate, paired } = flags;
+        match &paired.resume {
+            Some(name) => Self::resumed(&paired, base.is_some(), name, workspace),
+            None => Self::new([base, candidate], paired, workspace),
         }
     }
 
-    fn new(flags: flags::Ab, workspace: &Workspace) -> Result<Self> {
-        let (limits, mistake) =
-            limits(flags.pairs, flags.max_time.as_deref(), flags.allow_differences, None);
+    fn new(
+        versions: [Option<String>; 2],
+        paired: flags::Paired,
+        workspace: &Workspace,
+    ) -> Result<Self> {
+        let (limits, mistake) = Limits::of_flags(&paired, None);
         let mut mistakes = Vec::from_iter(mistake);
-        let flags::Ab { base, candidate, request, results, own_dependencies, .. } = flags;
-        let typed = match (base, candidate) {
-            (Some(base), Some(candidate)) => Ok([base, candidate]),
-            (Some(checkout), None) => alone(&checkout),
+        let flags::Paired { request, results, own_dependencies, .. } = paired;
+        let typed = match versions {
+            [Some(base), Some(candidate)] => Ok([base, candidate]),
+            [Some(checkout), None] => alone(&checkout),
             // Without `--continue`, clap insists on the first.
-            (None, _) => Err("BASE: expected a SkyPilot".to_owned()),
+            [None, _] => Err("BASE: expected a SkyPilot".to_owned()),
         };
         let typed = match typed {
             Ok(typed) => typed,
@@ -107,28 +91,14 @@ impl Order {
         Ok(Self { work: Work::New(Box::new(new)), limits, config })
     }
 
-    fn resumed(flags: flags::Ab, name: &Path, workspace: &Workspace) -> Result<Self> {
-        let mut mistakes = Vec::new();
-        let yes = flags.request.yes;
-        let has_no_flags = flags.request == LoadRequest { yes, ..LoadRequest::default() };
-        let is_new = flags.base.is_some() || flags.own_dependencies || flags.results.out.is_some();
-        if is_new || !has_no_flags {
-            mistakes.push(
-                "--continue: expected only --pairs, --max-time, --allow-differences, --yes and the \
-                 form of the output, since versions, plan and directory are those of the comparison"
-                    .to_owned(),
-            );
-        }
-        let directory = find(name, workspace).map_err(|mistake| mistakes.push(mistake)).ok();
-        let record = directory.as_ref().map(|it| read::<AbRecord>(&it.ab())).transpose();
-        let record = record.context("reading the comparison")?;
-        let begun = record.as_ref().map(Limits::of);
-        let (limits, mistake) =
-            limits(flags.pairs, flags.max_time.as_deref(), flags.allow_differences, begun);
-        mistakes.extend(mistake);
-        let (Some(directory), Some(record), true) = (directory, record, mistakes.is_empty()) else {
-            return Err(UsageErrors(mistakes).into());
-        };
+    fn resumed(
+        paired: &flags::Paired,
+        is_new: bool,
+        name: &Path,
+        workspace: &Workspace,
+    ) -> Result<Self> {
+        let continued = Continued::<AbRecord>::read(name, paired, is_new, workspace)?;
+        let Continued { directory, record, limits, yes } = continued;
         let config = config::read(record.request.request.config.as_deref(), workspace)?;
         let resumed = Resumed { directory, record, yes };
         Ok(Self { work: Work::Resumed(Box::new(resumed)), limits, config })
@@ -136,11 +106,38 @@ impl Order {
 
     /// Asks for what a run may not do without a confirmation.
     pub(super) fn confirm(&self) -> Result<()> {
-        let (plan, yes) = match &self.work {
-            Work::New(new) => (&new.plans[0], new.base.request.yes),
-            Work::Resumed(resumed) => (&resumed.record.plan, resumed.yes),
-        };
-        confirm(plan, yes, Progress::new())
+        match &self.work {
+            Work::New(new) => new.confirm(),
+            Work::Resumed(resumed) => resumed.confirm(),
+        }
+    }
+}
+
+impl Resumable for AbRecord {
+    type Directory = ComparisonDir;
+
+    const NAME: &'static str = "comparison";
+
+    const FIXED: &'static str = "versions, plan and directory";
+
+    fn find(name: &Path, workspace: &Workspace) -> Result<ComparisonDir, String> {
+        find(name, workspace)
+    }
+
+    fn file(directory: &ComparisonDir) -> PathBuf {
+        directory.ab()
+    }
+
+    fn limits(&self) -> Limits {
+        let Self { pairs, max_time, allows_differences, .. } = *self;
+        Limits { pairs, max_time, allows_differences }
+    }
+}
+
+impl Resumed {
+    /// Asks for what a run may not do without a confirmation.
+    pub(crate) fn confirm(&self) -> Result<()> {
+        confirm(&self.record.plan, self.yes, Progress::new())
     }
 }
 
@@ -182,6 +179,11 @@ impl New {
             return Err(UsageErrors(mistakes).into());
         };
         Ok(Self { base, candidate, plans, own_dependencies, runs })
+    }
+
+    /// Asks for what a run may not do without a confirmation.
+    pub(crate) fn confirm(&self) -> Result<()> {
+        confirm(&self.plans[0], self.base.request.yes, Progress::new())
     }
 }
 
@@ -237,26 +239,6 @@ fn named(mistake: &str, argument: &str) -> String {
         Some(rest) => format!("{argument}: {rest}"),
         None => mistake.to_owned(),
     }
-}
-
-/// Limits of flags, or those of the comparison that is continued; with a usage error.
-pub(crate) fn limits(
-    pairs: Option<u32>,
-    max_time: Option<&str>,
-    allow_differences: bool,
-    begun: Option<Limits>,
-) -> (Limits, Option<String>) {
-    let pairs = pairs.or(begun.map(|begun| begun.pairs)).unwrap_or(PAIRS);
-    let (max_time, mistake) = match max_time.map(str::trim) {
-        None => (begun.and_then(|begun| begun.max_time), None),
-        Some(text) => match humantime::parse_duration(text) {
-            Ok(time) if !time.is_zero() => (Some(time), None),
-            _ => (None, Some(format!("--max-time: expected a time such as 2h, got `{text}`"))),
-        },
-    };
-    let allows_differences =
-        allow_differences || begun.is_some_and(|begun| begun.allows_differences);
-    (Limits { pairs, max_time, allows_differences }, mistake)
 }
 
 /// Base and candidate of a checkout alone, or a usage error.

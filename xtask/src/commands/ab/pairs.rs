@@ -199,12 +199,10 @@ impl Ab {
             .map(|runs| Vec::from_iter(runs.into_iter().map(|(run, _)| run)));
         let left_out = self.paths(left_out).concat();
         let left_out = report::of_runs(workspace, &left_out, |report, _| report)?;
-        let comparison = sides.compare(&self.settings()).of_ab(
-            &self.record,
-            &sides.reports[0],
-            &left_out,
-            early_end,
-        );
+        let [base, candidate] = &sides.reports;
+        let (record, settings) = (&self.record, self.settings());
+        let comparison =
+            Comparison::of_ab(record, [base, candidate], &left_out, early_end, &settings);
         self.ensure_comparable(&comparison)?;
         Ok((sides, comparison))
     }

@@ -13,7 +13,8 @@ use skyload::record::request::{LoadRequest, RequestFile, ServerVariable};
 use skyload::record::{ComparisonDir, Version, write_json};
 use skyload::target::sky::GitReference;
 
-use super::order::{Limits, New, Resumed};
+use super::limits::Limits;
+use super::order::{New, Resumed};
 use crate::commands::load::{Coordinator, Prepared};
 use crate::commands::runs;
 use crate::nextest::Tests;

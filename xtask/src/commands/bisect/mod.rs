@@ -22,7 +22,7 @@ use order::Order;
 
 pub(crate) fn run(flags: flags::Bisect) -> Result<u8> {
     let workspace = Workspace::locate()?;
-    let (files, output) = (flags.results.files, flags.results.output);
+    let (files, output) = (flags.paired.results.files, flags.paired.results.output);
     let progress = Progress::new().verbose(output.verbose);
     let order = Order::read(flags, &workspace, progress)?;
     // Before `Signals::listen`, so that Ctrl-C at the prompt ends the program immediately.

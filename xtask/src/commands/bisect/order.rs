@@ -10,11 +10,10 @@ use skyload::comparison::{AbRecord, Bisection};
 use skyload::config::Config;
 use skyload::metric::{ClassMetric, ComparedMetric, Decider, Metric};
 use skyload::plan::UsageErrors;
-use skyload::record::request::LoadRequest;
 use skyload::record::{BisectionDir, ComparisonDir, read};
 
-use crate::commands::ab::{Asked, Limits, Naming, New, Resumed, limits};
-use crate::commands::load::{confirm, runs_dir};
+use crate::commands::ab::{Asked, Continued, Limits, Naming, New, Resumable, Resumed};
+use crate::commands::load::runs_dir;
 use crate::config;
 use crate::flags;
 use crate::sky;
@@ -45,21 +44,30 @@ impl Order {
         workspace: &Workspace,
         progress: Progress,
     ) -> Result<Self> {
-        match flags.resume.clone() {
-            Some(name) => Self::resumed(flags, &name, workspace),
-            None => Self::new(flags, workspace, progress),
+        let flags::Bisect { good, bad, metric, paired } = flags;
+        match &paired.resume {
+            Some(name) => {
+                let is_new = good.is_some() || metric.is_some();
+                Self::resumed(&paired, is_new, name, workspace)
+            }
+            None => Self::new([good, bad], metric, paired, workspace, progress),
         }
     }
 
-    fn new(flags: flags::Bisect, workspace: &Workspace, progress: Progress) -> Result<Self> {
-        let flags::Bisect { good, bad, metric, request, results, own_dependencies, .. } = flags;
-        let (limits, mistake) =
-            limits(flags.pairs, flags.max_time.as_deref(), flags.allow_differences, None);
+    fn new(
+        versions: [Option<String>; 2],
+        metric: Option<String>,
+        paired: flags::Paired,
+        workspace: &Workspace,
+        progress: Progress,
+    ) -> Result<Self> {
+        let (limits, mistake) = Limits::of_flags(&paired, None);
         let mut mistakes = Vec::from_iter(mistake);
+        let flags::Paired { request, results, own_dependencies, .. } = paired;
         let metric = metric_of(metric.as_deref().unwrap_or_default());
         let metric = metric.map_err(|mistake| mistakes.push(mistake)).ok();
         // Without `--continue`, clap insists on both.
-        let typed = [good, bad].map(Option::unwrap_or_default);
+        let typed = versions.map(Option::unwrap_or_default);
         let between = sky::versions_between(&typed[0], &typed[1], &workspace.state, &progress);
         let between = match between.map_err(anyhow::Error::downcast) {
             Ok(between) => Some(between),
@@ -89,38 +97,14 @@ impl Order {
         Ok(Self::of(Work::New(Box::new(new)), bisection, limits, config))
     }
 
-    fn resumed(flags: flags::Bisect, name: &Path, workspace: &Workspace) -> Result<Self> {
-        let mut mistakes = Vec::new();
-        let yes = flags.request.yes;
-        let has_no_flags = flags.request == LoadRequest { yes, ..LoadRequest::default() };
-        let is_new = flags.good.is_some()
-            || flags.metric.is_some()
-            || flags.own_dependencies
-            || flags.results.out.is_some();
-        if is_new || !has_no_flags {
-            mistakes.push(
-                "--continue: expected only --pairs, --max-time, --allow-differences, --yes and the \
-                 form of the output, since versions, metric and plan are those of the bisection"
-                    .to_owned(),
-            );
-        }
-        let directory = find(name, workspace).map_err(|mistake| mistakes.push(mistake)).ok();
-        let begun = directory.as_ref().map(|it| read::<Bisection>(&it.json())).transpose();
-        let begun = begun.context("reading the bisection")?;
-        let limits_begun =
-            begun.as_ref().map(|&Bisection { pairs, max_time, allows_differences, .. }| Limits {
-                pairs,
-                max_time,
-                allows_differences,
-            });
-        let allow_differences = flags.allow_differences;
-        let (limits, mistake) =
-            limits(flags.pairs, flags.max_time.as_deref(), allow_differences, limits_begun);
-        mistakes.extend(mistake);
-        let (Some(directory), Some(bisection), true) = (directory, begun, mistakes.is_empty())
-        else {
-            return Err(UsageErrors(mistakes).into());
-        };
+    fn resumed(
+        paired: &flags::Paired,
+        is_new: bool,
+        name: &Path,
+        workspace: &Workspace,
+    ) -> Result<Self> {
+        let continued = Continued::<Bisection>::read(name, paired, is_new, workspace)?;
+        let Continued { directory, record: bisection, limits, yes } = continued;
         let comparison = comparison_to_continue(&directory, &bisection)?;
         let record: AbRecord =
             read(&comparison.ab()).context("reading a comparison of the bisection")?;
@@ -141,11 +125,31 @@ impl Order {
 
     /// Asks for what a run may not do without a confirmation.
     pub(super) fn confirm(&self) -> Result<()> {
-        let (plan, yes) = match &self.work {
-            Work::New(new) => (&new.plans[0], new.base.request.yes),
-            Work::Resumed(_, resumed) => (&resumed.record.plan, resumed.yes),
-        };
-        confirm(plan, yes, Progress::new())
+        match &self.work {
+            Work::New(new) => new.confirm(),
+            Work::Resumed(_, resumed) => resumed.confirm(),
+        }
+    }
+}
+
+impl Resumable for Bisection {
+    type Directory = BisectionDir;
+
+    const NAME: &'static str = "bisection";
+
+    const FIXED: &'static str = "versions, metric and plan";
+
+    fn find(name: &Path, workspace: &Workspace) -> Result<BisectionDir, String> {
+        find(name, workspace)
+    }
+
+    fn file(directory: &BisectionDir) -> PathBuf {
+        directory.json()
+    }
+
+    fn limits(&self) -> Limits {
+        let Self { pairs, max_time, allows_differences, .. } = *self;
+        Limits { pairs, max_time, allows_differences }
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Interval between checks whether the server still runs.
 const SERVER_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Interval between looks for semaphores that the server has made.
+const SEMAPHORES_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Monitor for reasons to end a run early.
 pub(super) struct Monitor<'a> {
     pub(super) signals: &'a Signals,
@@ -30,6 +33,7 @@ pub(super) struct Monitor<'a> {
     directory: &'a RunDir,
     stopped: Option<StopReason>,
     next_server_check: Instant,
+    next_semaphores: Instant,
     server_lost: bool,
     /// Processes that the kernel kills at the server's size.
     pub(super) kills: KillWatch<'a>,
@@ -52,6 +56,7 @@ impl<'a> Monitor<'a> {
             directory,
             stopped: None,
             next_server_check: Instant::now(),
+            next_semaphores: Instant::now(),
             server_lost: false,
             kills,
         }
@@ -106,6 +111,10 @@ impl<'a> Monitor<'a> {
             if self.check_server()? {
                 return Ok(Some(StopReason::ServerLost));
             }
+        }
+        if Instant::now() >= self.next_semaphores {
+            self.next_semaphores = Instant::now() + SEMAPHORES_INTERVAL;
+            self.server.note_semaphores()?;
         }
         Ok(None)
     }
