@@ -102,7 +102,7 @@ fn an_interrupted_comparison_is_continued_without_losing_a_run() -> anyhow::Resu
     let site = site()?;
     let (one, other) = (version(&site, "one", "")?, version(&site, "other", "")?);
     let running = ab(&site, [&one, &other], &["--pairs", "3"]).start()?;
-    running.says("Pair 1 of 3: candidate")?;
+    running.says_after_runs(3, "Pair 1 of 3: candidate")?;
     running.phase(Phase::Load)?;
     signal(running.pid(), Signal::SIGINT)?;
     let interrupted = running.finish_runs(4)?;

@@ -70,7 +70,7 @@ fn the_first_commit_with_larger_executors_is_named_also_after_an_interruption() 
         "Bisection of short-executor: 3 commits between, and 1 commit that changes nothing in the \
          package; at most 3 comparisons, 22 runs",
     )?;
-    running.says(&format!("{}: skipped: ", &broken[..12]))?;
+    running.says_after_runs(8, &format!("{}: skipped: ", &broken[..12]))?;
     signal(running.pid(), Signal::SIGINT)?;
     let interrupted = running.finish_runs(10)?;
     interrupted.assert().code(12).stderr(predicate::str::contains("cargo xtask bisect --continue"));

@@ -13,7 +13,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::record::RunDir;
 use skyload::record::profile::Phase;
 
-use crate::support::{Finished, Settings, Site};
+use crate::support::{Finished, Settings, Site, uv};
 
 /// Directory of the site's runs.
 fn folder(site: &Site) -> std::path::PathBuf {
@@ -180,7 +180,9 @@ fn a_run_of_format_2_is_listed_reported_on_and_used_for_recommendations() -> any
     list.assert().code(0).stdout(predicate::str::is_match(format!("{id} .* PASS +\\d"))?);
     let report = site.xtask(["report", id]).run()?;
     report.assert().code(0).stdout(predicate::str::contains("VERDICT: PASS"));
-    let recommended = site.xtask(["recommend", id]).run()?;
+    // Its SkyPilot would be installed again, which nothing here needs.
+    uv::write(&site, "echo 'no such release' >&2; exit 1")?;
+    let recommended = uv::on_path(&site, site.xtask(["recommend", id])).run()?;
     recommended.assert().code(0).stdout(predicate::str::contains("SHORT_WORKER_MEM_GB"));
     Ok(())
 }

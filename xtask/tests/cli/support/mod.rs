@@ -1,5 +1,6 @@
 //! Shared code of the tests: a site for runs, running commands, finished commands.
 
+mod cargo_answers;
 mod finished;
 mod running;
 mod secrets;

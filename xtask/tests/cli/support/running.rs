@@ -85,7 +85,12 @@ impl<'a> Running<'a> {
 
     /// Waits until the command has written this text to standard error.
     pub(crate) fn says(&self, text: &str) -> anyhow::Result<()> {
-        soon(&format!("standard error contains `{text}`"), || {
+        self.says_after_runs(1, text)
+    }
+
+    /// Waits until a command that makes several runs before has written this text.
+    pub(crate) fn says_after_runs(&self, runs: u32, text: &str) -> anyhow::Result<()> {
+        within(TIMEOUT * runs, &format!("standard error contains `{text}`"), || {
             fs::read_to_string(&self.stderr).ok()?.contains(text).then_some(())
         })
     }

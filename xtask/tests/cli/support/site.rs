@@ -12,7 +12,7 @@ use fake_sky::procfs::{self, Process};
 use skyload::env;
 use tempfile::TempDir;
 
-use super::{Finished, Running};
+use super::{Finished, Running, cargo_answers};
 
 /// State directory for the runs of one test. Kills all processes of the site when dropped.
 pub(crate) struct Site {
@@ -162,7 +162,8 @@ impl Site {
                 command.env_remove(&name);
             }
         }
-        command.args(args).env(env::STATE_DIR, self.state());
+        let path = cargo_answers::path().expect("programs in front of cargo can be written");
+        command.args(args).env(env::STATE_DIR, self.state()).env("PATH", path);
         Xtask { site: self, command, stdout: None }
     }
 
