@@ -170,8 +170,8 @@ fn every_kind_of_scenario_works_behind_a_login() -> anyhow::Result<()> {
         ("FAKE_SKY_LOGIN_USER", "me"),
         ("FAKE_SKY_INFRA", "aws"),
         ("FAKE_SKY_LAUNCH_MS", "50"),
-        // A session's managed job lasts a second, in which its output is asked for.
-        ("FAKE_SKY_SLEEP_MS", "100"),
+        // A session's managed job lasts four seconds, in which its output is asked for.
+        ("FAKE_SKY_SLEEP_MS", "400"),
     ];
     let server = FakeServer::start(&settings)?;
     let before = unauthorized(&server);

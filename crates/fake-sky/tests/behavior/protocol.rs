@@ -171,9 +171,9 @@ fn the_list_has_active_requests_or_all() -> anyhow::Result<()> {
 
 #[test]
 fn a_waiting_request_can_be_cancelled() -> anyhow::Result<()> {
-    let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "400")])?;
+    let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "1500")])?;
     let launch = json!({"task": "run: x", "cluster_name": "c"});
-    // These two occupy both executors for long requests.
+    // These two occupy both executors for long requests, until the third one is cancelled.
     let running = submit(&server, "/launch", &launch)?;
     submit(&server, "/launch", &launch)?;
     let waiting = submit(&server, "/launch", &launch)?;
