@@ -114,6 +114,14 @@ impl Watch {
         ExecutorReading { at, process, output, memory, before, since, cpu }
     }
 
+    /// Applies a reset of the high-water mark: it is the RSS now. A request that grows the executor
+    /// then has grown it from there, and not from the mark before the reset.
+    pub(super) fn reset_peak(&mut self) {
+        if let Some(last) = &mut self.last {
+            last.peak = last.rss;
+        }
+    }
+
     fn update(&mut self, memory: Memory, at: Timestamp) {
         self.last = Some(memory.into());
         if memory.high_water_read {

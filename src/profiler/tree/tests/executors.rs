@@ -111,6 +111,22 @@ fn a_spike_between_two_readings_belongs_to_the_request_that_has_ended() {
 }
 
 #[test]
+fn growth_after_a_reset_of_the_mark_is_from_the_size_at_the_reset() {
+    let mut h = with_executor();
+    h.machine.grow(11, 300);
+    h.machine.grow(11, 110);
+    h.sample();
+    h.begin_window();
+    _ = readings(&mut h);
+    h.machine.run(11, Some("a"));
+    h.machine.grow(11, 140);
+    h.sample();
+    let readings = readings(&mut h);
+    assert_eq!(outline(&readings), [(Some("a"), 140)]);
+    assert_eq!(readings[0].before.map(|before| before.peak), mb(110));
+}
+
+#[test]
 fn an_executor_that_runs_a_request_before_its_title_is_read_is_noted() {
     let mut h = harness();
     h.machine.start(11, ROOT, SPAWN, 84);
