@@ -44,12 +44,25 @@ fn growth_is_noted_with_the_request_that_ran() {
 }
 
 #[test]
-fn an_idle_executor_is_not_asked_for_its_request() {
+fn an_idle_executor_is_asked_for_its_request_once_a_second() {
     let mut h = with_executor();
     let before = reads_of_output(&h);
     h.samples(100);
-    assert_eq!(reads_of_output(&h), before);
+    assert_eq!(reads_of_output(&h) - before, 5);
     assert!(readings(&mut h).is_empty());
+}
+
+#[test]
+fn a_request_that_changes_no_memory_is_noted() {
+    let mut h = with_executor();
+    for id in ["a", "b"] {
+        h.machine.run(11, Some(id));
+        h.samples(20);
+        h.machine.run(11, None);
+        h.samples(20);
+    }
+    let noted = [(Some("a"), 100), (None, 100), (Some("b"), 100), (None, 100)];
+    assert_eq!(outline(&readings(&mut h)), noted);
 }
 
 #[test]
