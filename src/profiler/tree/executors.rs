@@ -123,7 +123,7 @@ impl Watch {
     ) -> ExecutorReading {
         self.noted = Some(Noted { at, memory, output: output.clone() });
         let (before, since) = (self.last, self.mark_read);
-        ExecutorReading { at, process, output, memory, before, since, cpu }
+        ExecutorReading { at, process, output, memory, before, since, cpu, thinned: false }
     }
 
     /// Applies a reset of the high-water mark: it is the RSS now. A request that grows the executor
