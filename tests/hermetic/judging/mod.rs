@@ -33,6 +33,6 @@ mod server_sizes;
 pub(crate) mod server_views;
 mod shapes;
 pub(crate) mod texts;
-mod thinned;
+pub(crate) mod thinned;
 mod verdicts;
 mod wedges;

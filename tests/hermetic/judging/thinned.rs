@@ -1,5 +1,6 @@
 //! Report of a profile of hours, whose samples and readings of executors are thinned.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use skyload::analysis::{Evidence, ExecutorClass, Report};
@@ -8,18 +9,76 @@ use skyload::ids::ProcessIdentity;
 use skyload::profiler;
 use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::profile::{
-    ExecutorMemory, ExecutorReading, Output, Phase, ProcessRecord, ProfileLine, Sample,
+    EndedRequests, ExecutedRequest, ExecutorMemory, ExecutorReading, ExecutorRequests, Output,
+    Phase, ProcessReading, ProcessRecord, ProfileLine, Readings, Sample, UnlistedRequests,
 };
 use skyload::record::{ServerRequest, ServerRequests, Version};
 use skyload::units::ByteSize;
 
-use super::evidence::{at, four_users, good_run};
+use super::evidence::{LOAD_BEGAN, at, four_users, good_run};
 
 const MINUTE: u64 = 60_000;
 const END: u64 = 55 * MINUTE;
 const EXECUTORS: u32 = 20;
 /// Time between the starts of two requests of one executor, in milliseconds.
 const EVERY: u64 = 10_000;
+
+/// Readings of single processes, and requests of executors, as a profile of hours has them.
+pub(crate) fn lines_of_hours(run: &Evidence) -> [ProfileLine; 2] {
+    let records = run.processes.iter().flat_map(|table| &table.processes);
+    let process = |record: &ProcessRecord| ProcessReading {
+        pid: record.identity.pid,
+        started: record.identity.started,
+        rss: ByteSize::mib(100),
+        low: Some(ByteSize::mib(90)),
+        high: Some(ByteSize::mib(110)),
+        threads: 3,
+        open_files: Some(12),
+    };
+    let readings = Readings {
+        at: at(LOAD_BEGAN),
+        processes: records.map(process).collect(),
+        databases: BTreeMap::from([("requests.db".to_owned(), ByteSize::mib(1))]),
+    };
+    let executed = |id: &str| ExecutedRequest {
+        id: id.to_owned(),
+        growth: Some(ByteSize::mib(2)),
+        stayed: Some(-4096),
+        cpu: Some(Duration::from_millis(20)),
+    };
+    let executor = ExecutorRequests {
+        pid: 3,
+        started: 3,
+        peak: ByteSize::mib(180),
+        requests: vec![executed("7f-2"), executed("7f-3")],
+        running_since_mark: Some(ByteSize::mib(120)),
+        unlisted: Some(UnlistedRequests {
+            requests: 2,
+            growth_max: ByteSize::mib(1),
+            stayed: 4096,
+            cpu: Duration::from_millis(20),
+            cpu_requests: 1,
+        }),
+    };
+    let requests = EndedRequests { at: at(LOAD_BEGAN + 100), executors: vec![executor] };
+    [ProfileLine::Readings(readings), ProfileLine::Requests(requests)]
+}
+
+/// Sets every figure of an executor's requests to the largest.
+pub(crate) fn largest_numbers(executor: &mut ExecutorRequests) {
+    executor.peak = ByteSize(u64::MAX);
+    for request in &mut executor.requests {
+        request.growth = Some(ByteSize(u64::MAX));
+        (request.stayed, request.cpu) = (Some(i64::MAX), Some(Duration::MAX));
+    }
+    executor.unlisted = Some(UnlistedRequests {
+        requests: u32::MAX,
+        growth_max: ByteSize(u64::MAX),
+        stayed: i64::MAX,
+        cpu: Duration::MAX,
+        cpu_requests: u32::MAX,
+    });
+}
 
 /// Executor that runs one request after another, of three kinds.
 struct Executor {
