@@ -97,6 +97,14 @@ pub struct ProfilerOptions {
     /// Whether to write samples by the rule of upstream's tool as well.
     #[serde(default)]
     pub upstream_figures: bool,
+    /// Whether to read which requests executors run. Without it, no peak has a cause: for
+    /// measurements of what it costs.
+    #[serde(default = "is_on")]
+    pub attribution: bool,
+}
+
+const fn is_on() -> bool {
+    true
 }
 
 impl ProfilerOptions {
@@ -115,6 +123,7 @@ impl ProfilerOptions {
             memory_floor: None,
             is_held_to_size: false,
             upstream_figures: false,
+            attribution: true,
         }
     }
 }
