@@ -63,6 +63,7 @@ impl Merge {
             }
             ProfileLine::Sample(sample) => &mut sample.at,
             ProfileLine::Readings(readings) => &mut readings.at,
+            ProfileLine::Requests(requests) => &mut requests.at,
             ProfileLine::Upstream(sample) => &mut sample.at,
             ProfileLine::Executor(reading) => {
                 reading.since = reading.since.map(|since| self.to_local(since));

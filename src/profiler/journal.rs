@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::thinning::Thinner;
+use super::thinning::LineThinner;
+use crate::clock::Timestamp;
 use crate::record::profile::{ProcessTable, ProfileLine};
 use crate::record::{JsonLines, RecordError, write_json};
 
@@ -23,7 +24,7 @@ const TABLE_PAUSE: u32 = 20;
 #[derive(Debug)]
 pub(super) struct Journal {
     samples: JsonLines<ProfileLine>,
-    thinner: Thinner,
+    thinner: LineThinner,
     lines: u64,
     flushed: Instant,
     processes: PathBuf,
@@ -39,7 +40,7 @@ impl Journal {
         let samples = JsonLines::append_to(samples)?;
         Ok(Self {
             samples,
-            thinner: Thinner::default(),
+            thinner: LineThinner::default(),
             lines: 0,
             flushed: now,
             processes,
@@ -48,37 +49,18 @@ impl Journal {
         })
     }
 
-    /// Appends a line, and flushes if the last flush was [`FLUSH_INTERVAL`] ago. Samples of a long
-    /// profile are thinned, and written up to a minute later.
+    /// Appends a line, and flushes if the last flush was [`FLUSH_INTERVAL`] ago. Samples and readings
+    /// of executors of a long profile are thinned, and written up to a minute later.
     pub(super) fn push(&mut self, line: ProfileLine) -> Result<(), RecordError> {
-        match line {
-            ProfileLine::Sample(sample) => {
-                for sample in self.thinner.add(sample) {
-                    self.append(&ProfileLine::Sample(sample))?;
-                }
-            }
-            // Read apart from samples, so that their order does not matter.
-            line @ (ProfileLine::Executor(_)
-            | ProfileLine::Readings(_)
-            | ProfileLine::Upstream(_)) => self.append(&line)?,
-            line => {
-                self.write_samples()?;
-                self.append(&line)?;
-            }
-        }
+        let lines = self.thinner.add(line);
+        self.append(lines)?;
         if self.flushed.elapsed() >= FLUSH_INTERVAL { self.samples_to_file() } else { Ok(()) }
     }
 
-    fn append(&mut self, line: &ProfileLine) -> Result<(), RecordError> {
-        self.samples.push(line)?;
-        self.lines += 1;
-        Ok(())
-    }
-
-    /// Writes the samples that wait to be thinned, fewer than otherwise together.
-    fn write_samples(&mut self) -> Result<(), RecordError> {
-        for sample in self.thinner.end_window() {
-            self.append(&ProfileLine::Sample(sample))?;
+    fn append(&mut self, lines: Vec<ProfileLine>) -> Result<(), RecordError> {
+        for line in lines {
+            self.samples.push(&line)?;
+            self.lines += 1;
         }
         Ok(())
     }
@@ -93,9 +75,16 @@ impl Journal {
         self.lines
     }
 
+    /// Writes the lines that wait to be thinned, of which the last say what requests cost.
+    pub(super) fn end_thinning(&mut self, at: Timestamp) -> Result<(), RecordError> {
+        let lines = self.thinner.finish(at);
+        self.append(lines)
+    }
+
     /// Flushes all lines to the operating system, samples that wait to be thinned included.
     pub(super) fn flush(&mut self) -> Result<(), RecordError> {
-        self.write_samples()?;
+        let lines = self.thinner.end_samples();
+        self.append(lines)?;
         self.samples_to_file()
     }
 

@@ -41,13 +41,26 @@ use serde::{Deserialize, Serialize};
 pub use crate::record::profile::LevelChoice;
 pub use level::{LevelUnavailable, check_level};
 
+use self::thinning::LineThinner;
+use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::record::RecordError;
+use crate::record::profile::ProfileLine;
 use crate::units::ByteSize;
 
 /// Default sampling interval. Measured: 72 % of 41 ms spikes are *sampled* at this rate;
 /// the kernel's high-water mark (`VmHWM`) catches the rest.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Lines that the profiler writes of these: all of them for half an hour, and of a longer profile
+/// those that the report needs. For profiles that are simulated.
+pub fn thinned(lines: impl IntoIterator<Item = ProfileLine>, end: Timestamp) -> Vec<ProfileLine> {
+    let mut thinner = LineThinner::default();
+    let mut written: Vec<ProfileLine> =
+        lines.into_iter().flat_map(|line| thinner.add(line)).collect();
+    written.extend(thinner.finish(end));
+    written
+}
 
 /// Options of the profiler: the server to sample, and the files to write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +97,14 @@ pub struct ProfilerOptions {
     /// Whether to write samples by the rule of upstream's tool as well.
     #[serde(default)]
     pub upstream_figures: bool,
+    /// Whether to read which requests executors run. Without it, no peak has a cause: for
+    /// measurements of what it costs.
+    #[serde(default = "is_on")]
+    pub attribution: bool,
+}
+
+const fn is_on() -> bool {
+    true
 }
 
 impl ProfilerOptions {
@@ -102,6 +123,7 @@ impl ProfilerOptions {
             memory_floor: None,
             is_held_to_size: false,
             upstream_figures: false,
+            attribution: true,
         }
     }
 }

@@ -241,8 +241,8 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         // Those of the window's last reading.
         self.write_executor_readings()?;
         let processes = self.write_table()?;
-        // Samples that wait to be thinned are written before lines are counted.
-        self.journal.flush()?;
+        // Lines that wait to be thinned are written before lines are counted.
+        self.journal.end_thinning(self.timeline.now())?;
         let wrote = Some(Wrote { lines: self.journal.lines(), processes });
         // Last, with the counts of both files: a reader can then tell whether either has lost
         // anything.

@@ -4,28 +4,76 @@
 //! collected for [`WINDOW`], and of each window two kinds are written: those without which two
 //! samples would be more than [`SPACING`] apart, and those with an extreme of any figure, of a
 //! class or of the whole. Each written sample has the number of samples that were left out before
-//! it. Peaks of processes are high-water marks, which do not depend on samples.
+//! it. Peaks of processes are high-water marks, which do not depend on samples. Readings of
+//! executors are thinned by the requests that they show (`executors`).
+
+mod executors;
 
 use std::time::Duration;
 
+use self::executors::ExecutorThinner;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
-use crate::record::profile::Sample;
+use crate::record::profile::{ProfileLine, Sample};
 use crate::units::total;
 
-/// Time from the first sample in which every sample is written.
+/// Time from the first sample in which every sample is written, and every reading of an executor.
 const FULL: Duration = Duration::from_secs(30 * 60);
 
-/// Time whose samples are thinned together, and are lost if the profiler is killed.
+/// Time whose samples and readings are thinned together, and are lost if the profiler is killed.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Longest time between two written samples; a longer one is a gap in the sampling. Below the
 /// default of `profiler-gap`, from which on a gap counts.
 const SPACING: Duration = Duration::from_secs(1);
 
+/// Thinner of the lines of one profile.
+#[derive(Debug, Default)]
+pub(super) struct LineThinner {
+    samples: Thinner,
+    executors: ExecutorThinner,
+}
+
+impl LineThinner {
+    /// Adds a line, and returns those that are to be written now.
+    pub(super) fn add(&mut self, line: ProfileLine) -> Vec<ProfileLine> {
+        match line {
+            ProfileLine::Sample(sample) => {
+                let mut written = self.executors.advance(sample.at);
+                written.extend(self.samples.add(sample).into_iter().map(ProfileLine::Sample));
+                written
+            }
+            ProfileLine::Executor(reading) => {
+                self.executors.add(reading).map(ProfileLine::Executor).into_iter().collect()
+            }
+            // Read apart from samples, so that their order does not matter.
+            ProfileLine::Requests(_) | ProfileLine::Readings(_) | ProfileLine::Upstream(_) => {
+                vec![line]
+            }
+            _ => {
+                let mut written = self.end_samples();
+                written.push(line);
+                written
+            }
+        }
+    }
+
+    /// Ends the window of samples early, and returns those that are to be written.
+    pub(super) fn end_samples(&mut self) -> Vec<ProfileLine> {
+        self.samples.end_window().into_iter().map(ProfileLine::Sample).collect()
+    }
+
+    /// Ends the profile, and returns the lines that are still to be written.
+    pub(super) fn finish(&mut self, at: Timestamp) -> Vec<ProfileLine> {
+        let mut written = self.end_samples();
+        written.extend(self.executors.finish(at));
+        written
+    }
+}
+
 /// Thinner of the samples of one profile.
 #[derive(Debug, Default)]
-pub(super) struct Thinner {
+struct Thinner {
     began: Option<Timestamp>,
     /// Samples of the current window, in the order of time.
     window: Vec<Sample>,
@@ -33,7 +81,7 @@ pub(super) struct Thinner {
 
 impl Thinner {
     /// Adds a sample, and returns those that are to be written now.
-    pub(super) fn add(&mut self, sample: Sample) -> Vec<Sample> {
+    fn add(&mut self, sample: Sample) -> Vec<Sample> {
         let began = *self.began.get_or_insert(sample.at);
         if sample.at.since(began) < FULL {
             return vec![sample];
@@ -45,7 +93,7 @@ impl Thinner {
     }
 
     /// Ends the window early, and returns the samples of it that are to be written.
-    pub(super) fn end_window(&mut self) -> Vec<Sample> {
+    fn end_window(&mut self) -> Vec<Sample> {
         let mut kept = extremes(&self.window);
         keep_spacing(&self.window, &mut kept);
         let (mut written, mut left_out) = (Vec::new(), 0);

@@ -16,6 +16,7 @@ use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 use tempfile::TempDir;
 
+use crate::judging::attribution::attributed_run;
 use crate::judging::evidence::{four_users, good_run};
 use crate::run_files::write_profile;
 
@@ -119,18 +120,24 @@ fn a_profile_of_format_2_is_read() {
     assert!(profile.files().header().is_ok() && profile.files().table().is_ok());
 }
 
-#[test]
-fn a_profile_of_version_3_has_no_readings_of_executors() {
-    let (_folder, profile) = write_profile(&good_run(&four_users()));
+#[rstest]
+#[case::without_readings_of_executors(3, good_run(&four_users()), false)]
+#[case::without_thinned_readings(4, attributed_run(), true)]
+fn a_profile_of_an_earlier_version_is_read(
+    #[case] version: u32,
+    #[case] run: Evidence,
+    #[case] is_attributed: bool,
+) {
+    let (_folder, profile) = write_profile(&run);
     let samples = profile.files().samples;
     let text = std::fs::read_to_string(&samples).expect("the file was just written");
-    let before = text.replacen("\"version\":4", "\"version\":3", 1);
+    let before = text.replacen("\"version\":5", &format!("\"version\":{version}"), 1);
     assert_ne!(before, text);
     std::fs::write(&samples, before).expect("the file can be written");
     let evidence = ProfileEvidence::read(&profile).expect("the profile can be read");
     assert!(evidence.damage.is_empty(), "{:?}", evidence.damage);
     let report = ProfileReport::assemble(&evidence);
-    assert!(report.memory.is_some() && report.attribution.is_none());
+    assert!(report.memory.is_some() && report.attribution.is_some() == is_attributed);
 }
 
 /// Copy of the plan, the environment and one file of a run, with another version in that file.

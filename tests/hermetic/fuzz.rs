@@ -27,6 +27,7 @@ use crate::judging::attribution::attributed_run;
 use crate::judging::changes::{Change, resource_fails};
 use crate::judging::evidence::{LOAD_BEGAN, at, four_users, good_run};
 use crate::judging::server_views::metrics;
+use crate::judging::thinned::{largest_numbers, lines_of_hours};
 use crate::run_files::{write_profile, write_run};
 use proptest::prelude::*;
 
@@ -67,7 +68,7 @@ fn small_run() -> Evidence {
     let attributed = attributed_run();
     let readings = attributed.profile.into_iter();
     let readings = readings.filter(|line| matches!(line, ProfileLine::Executor(_)));
-    run.profile.splice(5..5, readings);
+    run.profile.splice(5..5, readings.chain(lines_of_hours(&run)));
     run.server_requests = attributed.server_requests;
     run.fail_iterations(1);
     run.happens(LOAD_BEGAN, Event::LeakedProcesses(vec!["python".to_owned()]));
@@ -179,6 +180,9 @@ fn no_run_is_too_odd_to_be_judged_and_shown() {
 fn the_largest_numbers_can_be_judged_and_shown() {
     let mut run = small_run();
     for line in &mut run.profile {
+        if let ProfileLine::Requests(requests) = line {
+            requests.executors.iter_mut().for_each(largest_numbers);
+        }
         let ProfileLine::Sample(sample) = line else { continue };
         sample.zombies = u32::MAX;
         sample.system.as_mut().expect("every sample has one").memory_used = ByteSize(u64::MAX);

@@ -114,7 +114,7 @@ fn millis(rng: &mut Rng, bounds: RangeInclusive<u64>) -> Duration {
 
 fn next_peak(harness: &Harness, workload: &Workload) -> Result<ActualPeak> {
     loop {
-        if let Report::Peak { pid, kib } = report(harness, workload)? {
+        if let Report::Peak { pid, kib } = report(&harness.signals, workload)? {
             return Ok(ActualPeak { pid, peak: ByteSize(kib << 10) });
         }
     }

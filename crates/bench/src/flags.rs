@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Effect(Box<EffectFlags>),
     /// Measure the overhead and accuracy of profilers, and show all results.
     Profiler(ProfilerFlags),
+    /// Measure the profiler with and without attribution of memory to requests.
+    Attribution(AttributionFlags),
     /// Run a simple profiler made with sysinfo, for comparison.
     SysinfoLoop(SysinfoLoopFlags),
     /// Run the root of a workload, which reads tasks from standard input.
@@ -90,6 +92,19 @@ pub(crate) struct ProfilerFlags {
     /// Total memory of this machine, in bytes.
     #[arg(long)]
     pub(crate) memory: u64,
+}
+
+#[derive(Args)]
+pub(crate) struct AttributionFlags {
+    /// Program whose `__profile` command is skyload's profiler.
+    #[arg(long)]
+    pub(crate) xtask: PathBuf,
+    /// Number of rounds.
+    #[arg(long)]
+    pub(crate) rounds: Option<u32>,
+    /// Small counts, to check that the benchmark works.
+    #[arg(long)]
+    pub(crate) quick: bool,
 }
 
 /// Flags of all steps that measure.

@@ -8,10 +8,12 @@
 //! on the results.
 //!
 //! `cargo xtask bench profiler` runs the steps: [`plan`], then [`effect`] with a server that
-//! xtask starts, then [`profiler`]. The steps share a directory of files. `cargo xtask bench
-//! client` is about the load generator instead: [`client`].
+//! xtask starts, then [`profiler`]. The steps share a directory of files. With `--attribution` it
+//! runs [`attribution`] alone. `cargo xtask bench client` is about the load generator instead:
+//! [`client`].
 
 mod accuracy;
+mod attribution;
 mod candidate;
 mod client;
 mod effect;
@@ -64,6 +66,7 @@ fn run(flags: &Bench) -> Result<()> {
         }
         Step::Effect(flags) => effect::run(flags),
         Step::Profiler(flags) => profiler::run(flags),
+        Step::Attribution(flags) => attribution::run(flags),
         Step::SysinfoLoop(flags) => sysinfo_loop::run(flags),
         Step::Workload => workload::run_root(),
         Step::Client(flags) => client::run(flags),

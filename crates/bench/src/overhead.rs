@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use bench::workload::{Report, Task, Workload};
+use host::signals::Signals;
 
 use crate::candidate::Candidate;
 use crate::harness::{Harness, workload};
@@ -37,12 +38,7 @@ pub(crate) fn measure_round(harness: &Harness, round: u32) -> Result<Vec<Overhea
         }
         // Workers that still fill their memory would take CPU time from the first candidate.
         for _ in 0..workers {
-            match report(harness, &workload)? {
-                Report::Ready { .. } => {}
-                peak @ Report::Peak { .. } => {
-                    bail!("expected the report `ready` of an idle worker, got `{peak}`")
-                }
-            }
+            ready(&harness.signals, &workload)?;
         }
         for (index, candidate) in harness.rotated(round) {
             step.update(candidate.to_string());
@@ -62,13 +58,23 @@ fn measure(harness: &Harness, candidate: &Candidate, workload: &Workload) -> Res
     watcher.finish()
 }
 
+/// Waits for a worker to be ready.
+pub(crate) fn ready(signals: &Signals, workload: &Workload) -> Result<()> {
+    match report(signals, workload)? {
+        Report::Ready { .. } => Ok(()),
+        peak @ Report::Peak { .. } => {
+            bail!("expected the report `ready` of a worker, got `{peak}`")
+        }
+    }
+}
+
 /// Next report of a workload. An error if the user interrupts the benchmark.
-pub(crate) fn report(harness: &Harness, workload: &Workload) -> Result<Report> {
+pub(crate) fn report(signals: &Signals, workload: &Workload) -> Result<Report> {
     /// Interval of the check for an interruption.
     const CHECK_INTERVAL: Duration = Duration::from_millis(100);
     let deadline = Instant::now() + REPORT_TIMEOUT;
     while Instant::now() < deadline {
-        harness.signals.check()?;
+        signals.check()?;
         if let Some(report) = workload.report_within(CHECK_INTERVAL)? {
             return Ok(report);
         }

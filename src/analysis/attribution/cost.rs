@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::history::History;
 use super::names::{Names, RequestKind};
-use super::spread::percentile;
 use crate::ids::ProcessIdentity;
+use crate::record::profile::{ExecutedRequest, UnlistedRequests};
 use crate::units::{self, ByteSize, total};
 
 /// Cost of the requests of one kind.
@@ -21,8 +21,8 @@ pub struct RequestCost {
     pub kind: RequestKind,
     /// Number of requests on the server's record that ran during the profile; `None` for requests that the record lacks.
     pub recorded: Option<u64>,
-    /// Number of requests that were seen in an executor. A request that changed no memory, or ended
-    /// between two samples, is not seen.
+    /// Number of requests that were seen in an executor. A request of less than a second that
+    /// changed no memory may not be seen, nor one that ended between two samples.
     pub seen: u32,
     /// Number of executors in which they ran.
     pub executors: u32,
@@ -55,26 +55,23 @@ impl RequestCost {
 struct Figures {
     seen: u32,
     executors: HashSet<ProcessIdentity>,
-    growth: Vec<ByteSize>,
+    /// Number of requests by their growth.
+    growth: BTreeMap<ByteSize, u64>,
     stayed: HashMap<ProcessIdentity, i128>,
-    cpu: Vec<Duration>,
+    cpu: Duration,
+    cpu_requests: u32,
 }
 
 /// Costs of all kinds of requests that were seen in an executor, by their largest growth.
 pub(super) fn by_kind(histories: &[History<'_>], names: &Names<'_>) -> Vec<RequestCost> {
     let mut kinds: BTreeMap<RequestKind, Figures> = BTreeMap::new();
     for history in histories {
-        for span in history.spans() {
-            let figures = kinds.entry(names.kind(span.id)).or_default();
-            let process = history.record.identity;
-            figures.seen = figures.seen.saturating_add(1);
-            figures.executors.insert(process);
-            figures.growth.extend(history.growth(&span));
-            if let Some((before, after)) = history.rss_around(&span) {
-                *figures.stayed.entry(process).or_default() +=
-                    i128::from(after.as_u64()) - i128::from(before.as_u64());
-            }
-            figures.cpu.extend(history.cpu(&span));
+        let process = history.record.identity;
+        for request in history.requests() {
+            kinds.entry(names.kind(&request.id)).or_default().add(process, &request);
+        }
+        for unlisted in history.ended.iter().filter_map(|executor| executor.unlisted.as_ref()) {
+            kinds.entry(RequestKind::Unrecorded).or_default().add_unlisted(process, unlisted);
         }
     }
     let cost = |(kind, figures): (RequestKind, Figures)| figures.cost(kind, names);
@@ -84,27 +81,65 @@ pub(super) fn by_kind(histories: &[History<'_>], names: &Names<'_>) -> Vec<Reque
 }
 
 impl Figures {
+    fn add(&mut self, process: ProcessIdentity, request: &ExecutedRequest) {
+        self.seen = self.seen.saturating_add(1);
+        self.executors.insert(process);
+        if let Some(growth) = request.growth {
+            *self.growth.entry(growth).or_default() += 1;
+        }
+        if let Some(stayed) = request.stayed {
+            *self.stayed.entry(process).or_default() += i128::from(stayed);
+        }
+        if let Some(cpu) = request.cpu {
+            self.add_cpu(cpu, 1);
+        }
+    }
+
+    /// Adds requests whose IDs are not known, and so neither their names.
+    fn add_unlisted(&mut self, process: ProcessIdentity, unlisted: &UnlistedRequests) {
+        self.seen = self.seen.saturating_add(unlisted.requests);
+        self.executors.insert(process);
+        *self.growth.entry(unlisted.growth_max).or_default() += u64::from(unlisted.requests);
+        *self.stayed.entry(process).or_default() += i128::from(unlisted.stayed);
+        self.add_cpu(unlisted.cpu, unlisted.cpu_requests);
+    }
+
+    fn add_cpu(&mut self, cpu: Duration, requests: u32) {
+        self.cpu = self.cpu.saturating_add(cpu);
+        self.cpu_requests = self.cpu_requests.saturating_add(requests);
+    }
+
     fn cost(mut self, kind: RequestKind, names: &Names<'_>) -> RequestCost {
         let recorded = names.count(&kind);
         let seen = u64::from(self.seen);
         // Growth is always seen, so that a request that was not seen grew no executor.
         let unseen = recorded.map_or(0, |recorded| recorded.saturating_sub(seen));
-        let unseen = usize::try_from(unseen).unwrap_or(usize::MAX);
-        self.growth.extend(std::iter::repeat_n(ByteSize(0), unseen));
-        self.growth.sort_unstable();
+        if unseen > 0 {
+            *self.growth.entry(ByteSize(0)).or_default() += unseen;
+        }
         let stayed = self.stayed.values().max();
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         RequestCost {
             recorded,
             kind,
             seen: self.seen,
-            executors: count(self.executors.len()),
-            growth_p50: percentile(&self.growth, 50),
-            growth_max: self.growth.last().copied(),
+            executors: u32::try_from(self.executors.len()).unwrap_or(u32::MAX),
+            growth_p50: median(&self.growth),
+            growth_max: self.growth.last_key_value().map(|(growth, _)| *growth),
             stayed_max: stayed
                 .map(|&bytes| ByteSize(u64::try_from(bytes.max(0)).unwrap_or(u64::MAX))),
-            cpu_requests: count(self.cpu.len()),
-            cpu: (!self.cpu.is_empty()).then(|| total(self.cpu)),
+            cpu_requests: self.cpu_requests,
+            cpu: (self.cpu_requests > 0).then_some(self.cpu),
         }
     }
+}
+
+/// Smallest size that half of all do not exceed, of numbers by size.
+fn median(numbers: &BTreeMap<ByteSize, u64>) -> Option<ByteSize> {
+    let half = total(numbers.values().copied()).div_ceil(2);
+    let mut reached = 0_u64;
+    let reaches_half = |(_, number): &(&ByteSize, &u64)| {
+        reached = reached.saturating_add(**number);
+        reached >= half
+    };
+    numbers.iter().find(reaches_half).map(|(size, _)| *size)
 }

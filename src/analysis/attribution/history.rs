@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::time::Duration;
 
 use crate::analysis::recording::Recording;
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
-use crate::record::profile::{ExecutorReading, Output, ProcessRecord, ProfileLine};
+use crate::record::profile::{
+    ExecutedRequest, ExecutorReading, ExecutorRequests, Output, ProcessRecord, ProfileLine,
+    RequestFinder,
+};
 use crate::units::ByteSize;
 
 /// Classes of processes that run requests, one at a time.
@@ -21,6 +23,8 @@ pub(super) const NOISE: u64 = 1 << 20;
 pub(super) struct History<'a> {
     pub(super) record: &'a ProcessRecord,
     pub(super) readings: Vec<&'a ExecutorReading>,
+    /// Requests by the lines that have them once readings are thinned; empty before.
+    pub(super) ended: Vec<&'a ExecutorRequests>,
 }
 
 /// Request of an executor: consecutive readings with its ID.
@@ -33,9 +37,18 @@ pub(super) struct Span<'a> {
 /// Histories of all executors in the process table.
 pub(super) fn of(recording: Recording<'_>) -> Vec<History<'_>> {
     let mut readings: HashMap<ProcessIdentity, Vec<&ExecutorReading>> = HashMap::new();
+    let mut ended: HashMap<ProcessIdentity, Vec<&ExecutorRequests>> = HashMap::new();
     for line in recording.lines {
-        if let ProfileLine::Executor(reading) = line {
-            readings.entry(reading.process).or_default().push(reading);
+        match line {
+            ProfileLine::Executor(reading) => {
+                readings.entry(reading.process).or_default().push(reading);
+            }
+            ProfileLine::Requests(requests) => {
+                for executor in &requests.executors {
+                    ended.entry(executor.process()).or_default().push(executor);
+                }
+            }
+            _ => {}
         }
     }
     let records = recording.processes.map_or(&[][..], |table| &table.processes);
@@ -45,11 +58,38 @@ pub(super) fn of(recording: Recording<'_>) -> Vec<History<'_>> {
         .map(|record| History {
             record,
             readings: readings.remove(&record.identity).unwrap_or_default(),
+            ended: ended.remove(&record.identity).unwrap_or_default(),
         })
         .collect()
 }
 
 impl<'a> History<'a> {
+    /// Requests that the executor ran.
+    pub(super) fn requests(&self) -> Vec<ExecutedRequest> {
+        let mut requests = Vec::new();
+        let mut finder = RequestFinder::default();
+        for reading in self.readings.iter().take_while(|reading| !reading.thinned) {
+            requests.extend(finder.add(reading));
+        }
+        let listed = || self.ended.iter().copied();
+        let mut last = listed().next_back().and_then(|executor| executor.running_since_mark);
+        if self.ended.is_empty() {
+            // Otherwise it is in a line, by all of its readings.
+            let (request, running_since) = finder.finish().unzip();
+            requests.extend(request);
+            last = running_since.flatten();
+        }
+        requests.extend(listed().flat_map(|executor| executor.requests.iter().cloned()));
+        // The executor exited, or still ran it.
+        if let (Some(before), Some(peak), Some(last)) =
+            (last, self.unread_peak(), requests.last_mut())
+        {
+            let growth = ByteSize(peak.as_u64().saturating_sub(before.as_u64()));
+            last.growth = last.growth.max(Some(growth));
+        }
+        requests
+    }
+
     /// Requests that the executor ran, in their order.
     pub(super) fn spans(&self) -> Vec<Span<'a>> {
         let mut spans: Vec<Span<'a>> = Vec::new();
@@ -76,17 +116,12 @@ impl<'a> History<'a> {
         self.readings.iter().map(|reading| reading.memory.rss).max()
     }
 
-    /// RSS in the end of the time between a reading and the next one.
-    fn rss_until_next(&self, index: usize) -> ByteSize {
-        let next = self.readings.get(index + 1).and_then(|next| next.before);
-        next.map_or(self.readings[index].memory.rss, |before| before.rss)
-    }
-
     /// High-water mark in the process table that is above those of all readings: reached after the
     /// last one. `None` for an executor with pages in swap, whose peak there is no mark.
     pub(super) fn unread_peak(&self) -> Option<ByteSize> {
         let marks = self.readings.iter().flat_map(|one| [Some(one.memory), one.before]).flatten();
-        let read = marks.map(|memory| memory.peak.as_u64()).max()?;
+        let marks = marks.map(|memory| memory.peak).chain(self.ended.iter().map(|one| one.peak));
+        let read = marks.max()?.as_u64();
         let peak = self.record.peak.filter(|_| self.record.swapped.is_none())?;
         (peak.as_u64() > read.saturating_add(NOISE)).then_some(peak)
     }
@@ -115,23 +150,5 @@ impl<'a> History<'a> {
             after = after.max(self.unread_peak().unwrap_or_default());
         }
         Some(ByteSize(after.as_u64().saturating_sub(before.as_u64())))
-    }
-
-    /// RSS before a request, and after it when the executor ran no request; `None` if there is no
-    /// such reading.
-    pub(super) fn rss_around(&self, span: &Span<'_>) -> Option<(ByteSize, ByteSize)> {
-        let before = self.readings[span.readings.start].before?.rss;
-        let idle = span.readings.end;
-        let is_idle = |index: usize| {
-            self.readings.get(index).is_some_and(|one| one.output == Output::NoRequest)
-        };
-        let last = (idle..).take_while(|index| is_idle(*index)).last()?;
-        Some((before, self.rss_until_next(last)))
-    }
-
-    /// CPU time that a request took; `None` if it was not read on both sides.
-    pub(super) fn cpu(&self, span: &Span<'_>) -> Option<Duration> {
-        let before = self.readings[span.readings.start].cpu?;
-        Some(self.readings.get(span.readings.end)?.cpu?.saturating_sub(before))
     }
 }

@@ -88,8 +88,9 @@ pub(in crate::analysis) fn assemble(
         });
         let mut requests: Vec<RequestLine> = spans.collect();
         requests.sort_by_key(|request| Reverse(request.growth));
-        let left_out = requests.len().saturating_sub(MAX_REQUESTS);
         requests.truncate(MAX_REQUESTS);
+        let all: usize = histories.iter().map(|history| history.requests().len()).sum();
+        let left_out = all.saturating_sub(requests.len());
         let line = |history: &&History<'_>| ExecutorLine {
             process: history.record.identity,
             points: thinned(&points(history, 0..history.readings.len(), end), MAX_POINTS),

@@ -57,10 +57,13 @@ pub struct NamedRequest {
 /// Server's record of requests, by ID.
 pub(super) struct Names<'a> {
     by_id: HashMap<&'a str, &'a ServerRequest>,
-    /// Whether the record has all requests: it was read, and was not cut.
+    /// Whether the record tells which requests were not seen: it was read and not cut, and all
+    /// requests that were seen are listed.
     pub(super) is_complete: bool,
     /// IDs of the requests that were seen in an executor.
     seen: HashSet<&'a str>,
+    /// Whether `seen` has all of them.
+    all_seen_are_listed: bool,
     /// Times of the first and the last sample; `None` without samples.
     profiled: Option<(Timestamp, Timestamp)>,
 }
@@ -71,13 +74,18 @@ impl<'a> Names<'a> {
         histories: &[History<'a>],
         recording: Recording<'_>,
     ) -> Self {
-        let is_complete = requests.is_some_and(|record| !record.is_cut);
+        let is_whole = requests.is_some_and(|record| !record.is_cut);
         let requests = requests.map_or(&[][..], |record| &record.requests);
         let readings = histories.iter().flat_map(|history| &history.readings);
+        let ended = || histories.iter().flat_map(|history| history.ended.iter().copied());
+        let all_seen_are_listed = ended().all(|executor| executor.unlisted.is_none());
+        let in_readings = readings.filter_map(|reading| reading.output.request());
+        let in_lines = ended().flat_map(|executor| &executor.requests);
         Self {
             by_id: requests.iter().map(|request| (request.id.as_str(), request)).collect(),
-            is_complete,
-            seen: readings.filter_map(|reading| reading.output.request()).collect(),
+            is_complete: is_whole && all_seen_are_listed,
+            seen: in_readings.chain(in_lines.map(|request| request.id.as_str())).collect(),
+            all_seen_are_listed,
             profiled: recording
                 .samples()
                 .next()
@@ -116,7 +124,7 @@ impl<'a> Names<'a> {
     }
 
     /// IDs of recorded requests for executors of a class that ended between two times, and were
-    /// seen in no executor: too short for a reading.
+    /// seen in no executor: too short for a reading. None if some that were seen are not listed.
     pub(super) fn unseen(
         &self,
         class: ProcessClass,
@@ -130,6 +138,7 @@ impl<'a> Names<'a> {
         let mut unseen: Vec<&ServerRequest> = self
             .by_id
             .values()
+            .filter(|_| self.all_seen_are_listed)
             .filter(|request| request.queue.as_deref() == Some(queue))
             .filter(|request| request.finished.is_some_and(|at| from <= at && at <= until))
             .filter(|request| !self.seen.contains(request.id.as_str()))

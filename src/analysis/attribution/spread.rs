@@ -34,7 +34,7 @@ impl Spread {
 }
 
 /// Smallest element that `percent` percent of all do not exceed (nearest rank).
-pub(super) fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
+fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
     let rank = sorted.len().saturating_mul(percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied()
 }

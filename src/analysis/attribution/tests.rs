@@ -78,6 +78,7 @@ impl Profile {
             before: of_process,
             since: of_process.map(|_| at(millis - 50)),
             cpu: Some(Duration::from_millis(millis)),
+            thinned: false,
         }));
         self
     }

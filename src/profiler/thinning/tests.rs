@@ -1,12 +1,12 @@
 //! Tests of thinned samples: what stays of a made day, and its size.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::*;
 use crate::ids::ProcessIdentity;
-use crate::profiler::journal::Journal;
 use crate::record::profile::{
-    ClassSample, ExecutorMemory, ExecutorReading, Output, ProfileLine, SystemSample,
+    ClassSample, ExecutorMemory, ExecutorReading, Output, ProcessReading, Readings, SystemSample,
 };
 use crate::units::ByteSize;
 
@@ -129,29 +129,105 @@ fn the_window_is_bounded() {
 }
 
 #[test]
-fn readings_of_executors_stay_and_do_not_end_a_window() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("samples.jsonl");
-    let mut journal = Journal::open(&path, folder.path().join("processes.json")).unwrap();
-    let memory = ExecutorMemory { rss: ByteSize::mib(200), peak: ByteSize::mib(210) };
-    let reading = |at| ExecutorReading {
-        at,
-        process: ProcessIdentity { pid: 11, started: 100 },
-        output: Output::NoRequest,
-        memory,
-        before: None,
-        since: None,
-        cpu: None,
-    };
+fn other_lines_are_written_at_once_and_readings_of_executors_end_no_window() {
+    let mut thinner = LineThinner::default();
+    let mut written = Vec::new();
     // A minute beyond the time that is written whole.
     for index in std::iter::once(0).chain(ticks(FULL)..ticks(FULL + WINDOW)) {
-        journal.push(ProfileLine::Sample(sample(index))).unwrap();
-        journal.push(ProfileLine::Executor(reading(at(index)))).unwrap();
+        written.extend(thinner.add(ProfileLine::Sample(sample(index))));
+        for pid in 1..=3 {
+            written.extend(thinner.add(ProfileLine::Executor(reading(index, pid, None))));
+        }
+        let readings = Readings { at: at(index), ..Readings::default() };
+        let line = ProfileLine::Readings(readings);
+        assert_eq!(thinner.add(line.clone()), [line]);
     }
-    journal.flush().unwrap();
-    let lines = std::fs::read_to_string(&path).unwrap();
-    let of_kind = |kind: &str| lines.lines().filter(|line| line.contains(kind)).count();
-    assert_eq!(of_kind(r#""kind":"executor""#), 1_201);
-    let samples = of_kind(r#""kind":"sample""#);
-    assert!((60..200).contains(&samples), "{samples} of 1201 samples");
+    let of_executors = |line: &&ProfileLine| matches!(line, ProfileLine::Executor(_));
+    assert_eq!(written.iter().filter(of_executors).count(), 3, "those of the first sample");
+    let kept = thinner.end_samples().len();
+    assert!((60..200).contains(&kept), "{kept} of 1200 samples");
+}
+
+/// Reading of an executor: its RSS changes with every one.
+fn reading(index: u64, pid: u32, request: Option<String>) -> ExecutorReading {
+    let random = (index * 31 + u64::from(pid)) * 2_654_435_761 % 9_000;
+    let memory = |random: u64| ExecutorMemory {
+        rss: ByteSize((200_000 + random) << 10),
+        peak: ByteSize(210_000 << 10),
+    };
+    ExecutorReading {
+        at: at(index),
+        process: ProcessIdentity { pid: 2_000_000 + pid, started: 1_234_567_890 },
+        output: request.map_or(Output::NoRequest, Output::Request),
+        memory: memory(random),
+        before: Some(memory(random / 2)),
+        since: Some(at(index)),
+        cpu: Some(Duration::from_millis(index * 10)),
+        thinned: false,
+    }
+}
+
+/// Lines of 50 executors that run 5 requests a second between these samples: samples, readings of
+/// executors, and of all processes.
+fn lines_of(samples: Range<u64>) -> impl Iterator<Item = ProfileLine> {
+    const EXECUTORS: u32 = 50;
+    samples.flat_map(|index| {
+        let mut lines = vec![ProfileLine::Sample(sample(index))];
+        // Each fourth sample, an executor begins a request; two samples later, it ends.
+        let (number, step) = (index / 4, index % 4);
+        let pid = u32::try_from(number).unwrap() % EXECUTORS;
+        let id = format!("7f3a9c12-4be1-4f6a-9d0e-{number:012}");
+        match step {
+            0 => lines.push(ProfileLine::Executor(reading(index, pid, Some(id)))),
+            2 => lines.push(ProfileLine::Executor(reading(index, pid, None))),
+            _ => {}
+        }
+        if index.is_multiple_of(200) {
+            let process = |pid| ProcessReading {
+                pid: 2_000_000 + pid,
+                started: 1_234_567_890,
+                rss: ByteSize::mib(200),
+                low: Some(ByteSize(200 << 20 | 0xf000)),
+                high: Some(ByteSize(230 << 20 | 0xf000)),
+                threads: 12,
+                open_files: Some(123),
+            };
+            lines.push(ProfileLine::Readings(Readings {
+                at: at(index),
+                processes: (0..EXECUTORS + 10).map(process).collect(),
+                databases: BTreeMap::from([("requests.db".to_owned(), ByteSize::gib(1))]),
+            }));
+        }
+        lines
+    })
+}
+
+/// Number of bytes that a profile takes.
+fn bytes(lines: &[ProfileLine]) -> f64 {
+    let line = |line: &ProfileLine| serde_json::to_string(line).unwrap().len() + 1;
+    f64::from(u32::try_from(lines.iter().map(line).sum::<usize>()).unwrap())
+}
+
+#[test]
+fn a_day_of_5_requests_a_second_in_50_executors_takes_less_than_200_megabytes() {
+    // Time that is written whole, and thinned time, are even, so that parts stand for all.
+    let whole_part = Duration::from_secs(20);
+    let whole: Vec<ProfileLine> = lines_of(0..ticks(whole_part)).collect();
+    let mut thinner = LineThinner::default();
+    for line in lines_of(0..1) {
+        thinner.add(line);
+    }
+    // The largest RSS of each ten minutes stays, so that twenty minutes have two or three.
+    let part = Duration::from_secs(20 * 60);
+    let mut thinned = 0.0;
+    let mut written = 0;
+    for line in lines_of(ticks(FULL)..ticks(FULL + part)) {
+        let lines = thinner.add(line);
+        written += lines.iter().filter(|line| matches!(line, ProfileLine::Requests(_))).count();
+        thinned += bytes(&lines);
+    }
+    assert!(written >= 19, "{written}");
+    let day = bytes(&whole) * FULL.div_duration_f64(whole_part)
+        + thinned * (DAY - FULL).div_duration_f64(part);
+    assert!(day < 200e6, "{day}");
 }

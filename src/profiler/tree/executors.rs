@@ -1,8 +1,9 @@
 //! Readings of executors, which attribute their memory to requests.
 //!
 //! A reading is noted when the request of an executor has changed, or its memory by more than
-//! noise. The request is read from the kernel only then, and while one is known to run: an
-//! executor that is idle, or runs a daemon of the server, costs nothing.
+//! noise. The request is read from the kernel when the memory has changed, at each reading while
+//! one is known to run, and once a second while none does: a request of an executor that has run
+//! others may change no memory. An executor that runs a daemon of the server costs nothing.
 //!
 //! When the request has changed, the high-water mark is read at once. Growth of the request that
 //! has ended is then not mistaken for growth of the next one.
@@ -28,6 +29,10 @@ const CHANGE: u64 = 2 << 20;
 /// Minimum time between two noted readings of an executor with the same request.
 const INTERVAL: Duration = Duration::from_millis(250);
 
+/// Time after which an executor that ran no request is asked for one, although its memory has not
+/// changed. Five times as often, it was most of what attribution costs.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Minimum time between two noted readings of an executor whose request cannot be read: they
 /// attribute no memory, and show only why.
 const UNREAD_INTERVAL: Duration = Duration::from_secs(10);
@@ -39,6 +44,8 @@ pub(super) struct Watch {
     last: Option<ExecutorMemory>,
     /// Time of the last reading of the high-water mark.
     mark_read: Option<Timestamp>,
+    /// Time of the last reading of the request.
+    asked: Option<Timestamp>,
     /// Last noted reading.
     noted: Option<Noted>,
 }
@@ -66,13 +73,18 @@ impl Noted {
 
 impl Watch {
     /// Whether the request must be read again.
-    fn looks(&self, now: ExecutorMemory, is_starting: bool) -> bool {
+    fn looks(&self, at: Timestamp, now: ExecutorMemory, is_starting: bool) -> bool {
         match &self.noted {
+            Some(noted) if noted.output == Output::NoRequest && self.is_ask_due(at) => true,
             Some(noted) => noted.runs_request() || noted.differs(now),
             // The title may be read later than the first request begins.
             None if is_starting => self.last.is_some_and(|last| now.peak > last.peak),
             None => true,
         }
+    }
+
+    fn is_ask_due(&self, at: Timestamp) -> bool {
+        self.asked.is_none_or(|asked| at.since(asked) >= ASK_INTERVAL)
     }
 
     fn has_changed(&self, output: &Output) -> bool {
@@ -111,7 +123,15 @@ impl Watch {
     ) -> ExecutorReading {
         self.noted = Some(Noted { at, memory, output: output.clone() });
         let (before, since) = (self.last, self.mark_read);
-        ExecutorReading { at, process, output, memory, before, since, cpu }
+        ExecutorReading { at, process, output, memory, before, since, cpu, thinned: false }
+    }
+
+    /// Applies a reset of the high-water mark: it is the RSS now. A request that grows the executor
+    /// then has grown it from there, and not from the mark before the reset.
+    pub(super) fn reset_peak(&mut self) {
+        if let Some(last) = &mut self.last {
+            last.peak = last.rss;
+        }
     }
 
     fn update(&mut self, memory: Memory, at: Timestamp) {
@@ -146,10 +166,12 @@ impl<S: ProcessSource> Tree<S> {
         let is_starting = member.class == StartingExecutor;
         let process = member.stat.identity;
         let mut now = memory;
-        if member.watch.looks(memory.into(), is_starting)
+        if member.watch.looks(at, memory.into(), is_starting)
             && let Some(output) = self.source.output(process.pid)
         {
-            let has_changed = member.watch.has_changed(&output);
+            let watch = &mut self.members[index].watch;
+            watch.asked = Some(at);
+            let has_changed = watch.has_changed(&output);
             if has_changed && !memory.high_water_read {
                 self.invalidate(index);
                 let Some(memory) = self.read_memory(index) else { return };

@@ -88,6 +88,9 @@ pub(super) struct Member<H> {
     /// often than the rest, its growth counts for the last sampling interval: the rate is
     /// then too high, never too low.
     fastest_growth: Option<u64>,
+    /// Time and high-water mark of the reading that growth is measured from, of the same image;
+    /// `None` before its second reading.
+    growth_from: Option<(Timestamp, u64)>,
     untitled: bool,
     state: State<H>,
     image: Image,
@@ -121,7 +124,8 @@ enum State<H> {
     Exited(Ending),
 }
 
-/// Time between two readings below which no growth rate is computed: it would be inaccurate.
+/// Time between two readings below which no growth rate is computed: it would be inaccurate. The
+/// growth since the reading before both counts instead.
 const MIN_RATE_INTERVAL: Duration = Duration::from_millis(5);
 
 impl<H> Member<H> {
@@ -147,6 +151,7 @@ impl<H> Member<H> {
             threads: 0,
             rss: None,
             fastest_growth: None,
+            growth_from: None,
             untitled: false,
             state: State::Running(handle),
             image: Image::Unknown,
@@ -349,20 +354,25 @@ impl<H> Member<H> {
     /// Discards the last high-water mark, after a reset or an exec.
     pub(super) fn clear_high_water(&mut self) {
         self.high_water = None;
+        self.growth_from = None;
     }
 
-    /// Updates the fastest growth by the rise of the high-water mark since the last reading of
+    /// Updates the fastest growth by the rise of the high-water mark since an earlier reading of
     /// the same image.
     fn update_growth(&mut self, memory: Memory, at: Timestamp) {
         let (Some(high_water), Some(last)) = (self.high_water, self.last_read) else { return };
-        let pause = at.since(last);
         // A fork may soon exec, and a drop shows an exec: between two images there is no growth.
-        if self.is_fork() || self.peak_dropped(memory) || pause < MIN_RATE_INTERVAL {
+        if self.is_fork() || self.peak_dropped(memory) {
+            self.growth_from = None;
             return;
         }
-        let grown = u128::from(memory.high_water.saturating_sub(high_water));
-        // In 128 bits: 18 TB times a million overflow 64. The pause is not 0, see the check above.
-        let rate = grown * 1_000_000 / pause.as_micros();
+        if at.since(last) >= MIN_RATE_INTERVAL {
+            self.growth_from = Some((last, high_water));
+        }
+        let Some((from, before)) = self.growth_from else { return };
+        let grown = u128::from(memory.high_water.saturating_sub(before));
+        // In 128 bits: 18 TB times a million overflow 64. The time is not 0, see above.
+        let rate = grown * 1_000_000 / at.since(from).as_micros();
         self.fastest_growth = self.fastest_growth.max(u64::try_from(rate).ok());
     }
 

@@ -66,6 +66,8 @@ pub(super) struct Tree<S: ProcessSource> {
     zombies: Zombies,
     /// Number of members whose peaks could not be reset when the window began.
     not_reset: u32,
+    /// Whether to read which requests executors run.
+    attribution: bool,
     /// Readings of executors that were not taken yet.
     executor_readings: Vec<ExecutorReading>,
     command_line: Vec<u8>,
@@ -101,6 +103,7 @@ impl<S: ProcessSource> Tree<S> {
             recent_exits: RecentExits::default(),
             zombies: Zombies::default(),
             not_reset: 0,
+            attribution: options.attribution,
             executor_readings: Vec::new(),
             command_line: Vec::new(),
             readings: Vec::new(),
@@ -243,7 +246,7 @@ impl<S: ProcessSource> Tree<S> {
         let member = &mut self.members[index];
         member.update_memory(memory, at);
         let counts = !member.is_pre_exec(at);
-        if counts {
+        if counts && self.attribution {
             self.watch(index, memory, at);
         }
         Some(counts.then_some(memory))

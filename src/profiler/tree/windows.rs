@@ -41,6 +41,7 @@ impl<S: ProcessSource> Tree<S> {
             // Read a moment ago, so the pid was not reused.
             if tree.source.reset_peak(member.stat.identity.pid) {
                 member.clear_high_water();
+                member.watch.reset_peak();
                 tree.invalidate(index);
             } else {
                 not_reset += 1;

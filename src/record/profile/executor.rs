@@ -35,6 +35,10 @@ pub struct ExecutorReading {
     /// when the request has changed only.
     #[serde(default, with = "units::seconds::option", skip_serializing_if = "Option::is_none")]
     pub cpu: Option<Duration>,
+    /// Whether readings before this one were left out, as in a profile of hours. Its requests are
+    /// then in lines of [`EndedRequests`](super::EndedRequests).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub thinned: bool,
 }
 
 /// Memory of an executor at one reading.

@@ -8,6 +8,7 @@ mod level;
 mod phase;
 mod process;
 mod readings;
+mod requests;
 mod sample;
 
 use std::time::Duration;
@@ -20,6 +21,9 @@ pub use level::{LevelChoice, ProfilerLevel};
 pub use phase::{ClassSnapshot, Phase, PhasePeaks, Snapshot, Window};
 pub use process::{Ending, ProcessRecord, ProcessTable, ProfilerOverhead};
 pub use readings::{ProcessReading, Readings};
+pub use requests::{
+    EndedRequests, ExecutedRequest, ExecutorRequests, RequestFinder, UnlistedRequests,
+};
 pub use sample::{ClassSample, KeywordMemory, Sample, SystemSample, UpstreamSample};
 
 use crate::clock::Timestamp;
@@ -37,6 +41,8 @@ pub enum ProfileLine {
     Sample(Sample),
     /// Reading of one executor whose request or memory has changed.
     Executor(ExecutorReading),
+    /// Requests that ended in executors, once readings of executors are thinned.
+    Requests(EndedRequests),
     /// Readings of each process, and of the server's databases, every ten seconds.
     Readings(Readings),
     /// PSS and USS of the process tree, read at the end of a phase.
@@ -63,12 +69,12 @@ pub enum ProfileLine {
 
 impl Log for ProfileLine {
     const KIND: &'static str = "profile";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const OLDEST: u32 = v2::VERSION;
 
     fn upgrade(version: u32, line: Value) -> Value {
-        // Version 3 has no readings, neither of executors nor of each process, and is the same but
-        // for that.
+        // Version 3 has no readings, neither of executors nor of each process, and version 4 thins
+        // none. They are the same but for that.
         if version <= v2::VERSION { v2::profile_line(line) } else { line }
     }
 }
@@ -88,7 +94,7 @@ pub struct Wrote {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfileHeader {
     /// Format of the file.
-    pub version: Version<4>,
+    pub version: Version<5>,
     /// Start time of the profiler.
     pub at: Timestamp,
     /// Main process of the server.

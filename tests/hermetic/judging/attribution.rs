@@ -30,6 +30,7 @@ fn reading(pid: u32, millis: u64, output: Output, before: u64, peak: u64) -> Pro
         before: Some(memory(before)),
         since: Some(at(millis - 50)),
         cpu: None,
+        thinned: false,
     })
 }
 

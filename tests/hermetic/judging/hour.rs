@@ -175,6 +175,7 @@ fn reading(
         before: Some(memory(before)),
         since: Some(at(millis.saturating_sub(50))),
         cpu: Some(Duration::from_millis(millis)),
+        thinned: false,
     })
 }
 

@@ -35,5 +35,6 @@ pub(crate) mod server_views;
 mod shapes;
 mod stored_references;
 pub(crate) mod texts;
+pub(crate) mod thinned;
 mod verdicts;
 mod wedges;

@@ -65,6 +65,7 @@ fn to_server_clock(line: &mut ProfileLine) {
         }
         ProfileLine::PhasePeaks(peaks) => forward(&mut peaks.at),
         ProfileLine::Readings(readings) => forward(&mut readings.at),
+        ProfileLine::Requests(requests) => forward(&mut requests.at),
         ProfileLine::ServerGone { at } | ProfileLine::Footer { at, .. } => forward(at),
         ProfileLine::Snapshot(snapshot) => {
             forward(&mut snapshot.at);

@@ -13,6 +13,9 @@ use crate::flags;
 pub(super) fn measure(flags: &flags::BenchProfiler, site: &Site) -> Result<u8> {
     let _lock = site.begin()?;
     let program = Program::build(site)?;
+    if flags.attribution {
+        return program.attribution(flags).map(StepResult::code);
+    }
     let plan = match program.plan(flags, &site.machine)? {
         StepResult::Succeeded(plan) => plan,
         StepResult::Failed(code) => return Ok(code),

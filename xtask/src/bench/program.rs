@@ -109,6 +109,16 @@ impl<'a> Program<'a> {
         self.run(&mut command)
     }
 
+    /// Runs the step that measures the profiler with and without attribution.
+    pub(super) fn attribution(&self, flags: &flags::BenchProfiler) -> Result<StepResult> {
+        let mut command = self.step("attribution");
+        command.args(["--xtask", &this_program()]).args(flags.quick.then_some("--quick"));
+        if let Some(rounds) = flags.rounds {
+            command.args(["--rounds", &rounds.to_string()]);
+        }
+        self.run(&mut command)
+    }
+
     /// Runs the step that measures overhead and accuracy, and prints all results.
     pub(super) fn profiler(
         &self,

@@ -33,6 +33,10 @@ pub(crate) struct BenchProfiler {
     #[arg(long)]
     pub(crate) without_server: bool,
 
+    /// Measure only the profiler with and without attribution of memory to requests.
+    #[arg(long, conflicts_with_all = ["workers", "without_server", "sky"])]
+    pub(crate) attribution: bool,
+
     /// SkyPilot of the server, as for `load` [default: 0.14.1].
     #[arg(
         long,

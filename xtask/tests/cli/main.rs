@@ -40,6 +40,7 @@ mod shapes;
 mod shell_environment;
 mod sizes;
 mod slow_servers;
+mod soaks;
 mod sources;
 mod support;
 mod system_servers;

@@ -53,6 +53,16 @@ pub enum Task {
         /// Lifetime of the process.
         lasting: Duration,
     },
+    /// Run requests until the workload ends, as an executor does: with the log of each as standard
+    /// output, and more memory while it runs.
+    Requests {
+        /// Resident memory without a request, in MiB.
+        mib: usize,
+        /// Time from the start of one request to that of the next.
+        every: Duration,
+        /// Time that a request runs.
+        lasting: Duration,
+    },
 }
 
 impl fmt::Display for Task {
@@ -63,6 +73,9 @@ impl fmt::Display for Task {
                 write!(f, "spike {mib} {} {}", after.as_millis(), lasting.as_millis())
             }
             Self::Brief { mib, lasting } => write!(f, "brief {mib} {}", lasting.as_millis()),
+            Self::Requests { mib, every, lasting } => {
+                write!(f, "requests {mib} {} {}", every.as_millis(), lasting.as_millis())
+            }
         }
     }
 }
@@ -79,7 +92,12 @@ impl FromStr for Task {
                 Self::Spike { mib: mib.parse()?, after: millis(after)?, lasting: millis(lasting)? }
             }
             ["brief", mib, lasting] => Self::Brief { mib: mib.parse()?, lasting: millis(lasting)? },
-            _ => bail!("expected a task (idle, spike or brief), got `{text}`"),
+            ["requests", mib, every, lasting] => Self::Requests {
+                mib: mib.parse()?,
+                every: millis(every)?,
+                lasting: millis(lasting)?,
+            },
+            _ => bail!("expected a task (idle, spike, brief or requests), got `{text}`"),
         })
     }
 }
@@ -229,6 +247,7 @@ mod tests {
             Task::Idle { mib: 20 },
             Task::Spike { mib: 300, after: millis(120), lasting: millis(41) },
             Task::Brief { mib: 80, lasting: millis(100) },
+            Task::Requests { mib: 20, every: millis(10_000), lasting: millis(900) },
         ] {
             assert_eq!(task.to_string().parse::<Task>().unwrap(), task);
         }
@@ -240,6 +259,6 @@ mod tests {
     #[test]
     fn an_unknown_task_is_an_error() {
         let error = "rest 5".parse::<Task>().unwrap_err().to_string();
-        assert_eq!(error, "expected a task (idle, spike or brief), got `rest 5`");
+        assert_eq!(error, "expected a task (idle, spike, brief or requests), got `rest 5`");
     }
 }

@@ -20,7 +20,7 @@ pub fn run() -> anyhow::Result<()> {
         let task: Task = line.context("reading a task")?.parse()?;
         let mut worker = start(task, &worker_input)?;
         match task {
-            Task::Idle { .. } | Task::Spike { .. } => lasting.push(worker),
+            Task::Idle { .. } | Task::Spike { .. } | Task::Requests { .. } => lasting.push(worker),
             // Reaped immediately, like the children of an API server.
             Task::Brief { .. } => brief.push(thread::spawn(move || worker.wait())),
         }

@@ -1,7 +1,9 @@
 //! Worker of a workload: looks like an executor, holds memory by its task, and reports its
 //! own high-water mark.
 
+use std::fs::{self, File};
 use std::io::{Write, copy, sink, stdin, stdout};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::id;
 use std::thread;
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use fake_sky::{memory, procfs, title};
+use nix::unistd::dup2_stdout;
 
 use super::{Report, Task};
 
@@ -49,6 +52,7 @@ pub fn work(task: &str) -> anyhow::Result<()> {
             drop(memory);
             reported
         }
+        Task::Requests { mib, every, lasting } => run_requests(mib, every, lasting),
     }
 }
 
@@ -64,6 +68,35 @@ fn idle(mib: usize) -> anyhow::Result<()> {
     send(Report::Ready { pid: id() })?;
     let waited = wait_for_end_of_input();
     drop(memory);
+    waited
+}
+
+/// Memory of a request in MiB, in addition to the worker's.
+const REQUEST_MIB: usize = 5;
+
+fn run_requests(mib: usize, every: Duration, lasting: Duration) -> anyhow::Result<()> {
+    let memory = memory::fill_to(mib);
+    let folder = tempfile::tempdir().context("creating a directory for requests' logs")?;
+    // By this name, a log is that of a request.
+    let logs = folder.path().join("request_logs");
+    fs::create_dir(&logs).with_context(|| format!("creating `{}`", logs.display()))?;
+    send(Report::Ready { pid: id() })?;
+    thread::spawn(move || {
+        // So that the workers do not begin their requests at once.
+        thread::sleep(every / 97 * (id() % 97));
+        (0_u64..).try_for_each(|number| -> anyhow::Result<()> {
+            let output = stdout().as_fd().try_clone_to_owned()?;
+            dup2_stdout(File::create(logs.join(format!("{}-{number}.log", id())))?)?;
+            let request = memory::touched(REQUEST_MIB << 20);
+            thread::sleep(lasting);
+            drop(request);
+            dup2_stdout(output)?;
+            thread::sleep(every.saturating_sub(lasting));
+            Ok(())
+        })
+    });
+    let waited = wait_for_end_of_input();
+    drop((memory, folder));
     waited
 }
 

@@ -104,6 +104,9 @@ fn an_unknown_task_ends_a_workload_with_an_error() -> anyhow::Result<()> {
     let output = child.wait_with_output()?;
     assert!(!output.status.success());
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(stderr.contains("expected a task (idle, spike or brief), got `dance`"), "{stderr}");
+    assert!(
+        stderr.contains("expected a task (idle, spike, brief or requests), got `dance`"),
+        "{stderr}"
+    );
     Ok(())
 }

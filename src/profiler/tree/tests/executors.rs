@@ -44,12 +44,25 @@ fn growth_is_noted_with_the_request_that_ran() {
 }
 
 #[test]
-fn an_idle_executor_is_not_asked_for_its_request() {
+fn an_idle_executor_is_asked_for_its_request_once_a_second() {
     let mut h = with_executor();
     let before = reads_of_output(&h);
     h.samples(100);
-    assert_eq!(reads_of_output(&h), before);
+    assert_eq!(reads_of_output(&h) - before, 5);
     assert!(readings(&mut h).is_empty());
+}
+
+#[test]
+fn a_request_that_changes_no_memory_is_noted() {
+    let mut h = with_executor();
+    for id in ["a", "b"] {
+        h.machine.run(11, Some(id));
+        h.samples(20);
+        h.machine.run(11, None);
+        h.samples(20);
+    }
+    let noted = [(Some("a"), 100), (None, 100), (Some("b"), 100), (None, 100)];
+    assert_eq!(outline(&readings(&mut h)), noted);
 }
 
 #[test]
@@ -108,6 +121,22 @@ fn a_spike_between_two_readings_belongs_to_the_request_that_has_ended() {
     let readings = readings(&mut h);
     assert_eq!(outline(&readings)[1..], [(Some("a"), 110), (Some("b"), 300)]);
     assert_eq!(readings[2].since, Some(readings[1].at), "both may have run since");
+}
+
+#[test]
+fn growth_after_a_reset_of_the_mark_is_from_the_size_at_the_reset() {
+    let mut h = with_executor();
+    h.machine.grow(11, 300);
+    h.machine.grow(11, 110);
+    h.sample();
+    h.begin_window();
+    _ = readings(&mut h);
+    h.machine.run(11, Some("a"));
+    h.machine.grow(11, 140);
+    h.sample();
+    let readings = readings(&mut h);
+    assert_eq!(outline(&readings), [(Some("a"), 140)]);
+    assert_eq!(readings[0].before.map(|before| before.peak), mb(110));
 }
 
 #[test]

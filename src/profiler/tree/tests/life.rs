@@ -107,6 +107,32 @@ fn growth_is_measured_between_two_readings_of_one_image() {
 }
 
 #[test]
+fn growth_that_a_second_reading_of_one_sample_finds_counts() {
+    let mut h = harness();
+    h.machine.cache_readings();
+    h.machine.start(11, ROOT, "SkyPilot:executor:long:11", 100);
+    h.samples(2);
+    // A spike between two samples, in which no high-water mark is read.
+    h.machine.grow(11, 300);
+    h.machine.grow(11, 110);
+    // The request has changed, so that the mark is read at once.
+    h.machine.run(11, Some("a"));
+    h.sample();
+    // 200 MiB in 50 ms.
+    assert_eq!(h.record(11).fastest_growth, mb(4_000));
+}
+
+#[test]
+fn growth_just_before_the_start_of_a_phase_counts() {
+    let mut h = harness();
+    h.machine.start(11, ROOT, "SkyPilot:executor:long:11", 100);
+    h.samples(2);
+    h.machine.grow(11, 110);
+    h.begin_window();
+    assert_eq!(h.record(11).fastest_growth, mb(200));
+}
+
+#[test]
 fn a_snapshot_has_sums_by_class_and_counts_unread_processes() {
     let mut h = harness();
     h.machine.start(11, ROOT, "SkyPilot:executor:short:11", 160);
