@@ -83,10 +83,15 @@ impl<'a> Running<'a> {
         Process::look_up(self.child.id()).is_none()
     }
 
+    /// Standard error so far.
+    pub(crate) fn stderr(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(&self.stderr)?)
+    }
+
     /// Waits until the command has written this text to standard error.
     pub(crate) fn says(&self, text: &str) -> anyhow::Result<()> {
         soon(&format!("standard error contains `{text}`"), || {
-            fs::read_to_string(&self.stderr).ok()?.contains(text).then_some(())
+            self.stderr().ok()?.contains(text).then_some(())
         })
     }
 
