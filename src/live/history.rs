@@ -11,8 +11,9 @@ use crate::units::ByteSize;
 /// ten minutes.
 const MAX_POINTS: usize = 600;
 
-/// Time that a point covers at first.
-const FIRST_INTERVAL: Duration = Duration::from_secs(1);
+/// Time that a point covers at first: a little less than from one state to the next, so that each
+/// has a point of its own.
+const FIRST_INTERVAL: Duration = Duration::from_millis(900);
 
 /// History of a run: the largest values of each interval.
 #[derive(Clone, Debug, PartialEq)]
