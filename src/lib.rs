@@ -20,6 +20,7 @@
 //! * [`api`], [`resources`] and [`traffic`]: the load.
 //! * [`profiler`]: measurement of the server's processes from outside.
 //! * [`analysis`]: report and verdict of a run; [`schema`]: JSON schema of the report.
+//! * [`live`]: state of a run in progress, for a page to look at meanwhile.
 //! * [`comparison`]: verdict on two SkyPilots, from runs of each.
 //! * [`render`]: output formats of a report and of a comparison.
 //! * [`recommend`]: recommended constants, and a patch for SkyPilot.
@@ -42,6 +43,7 @@ pub mod ids;
 pub mod infrastructure;
 pub mod limits;
 pub mod listeners;
+pub mod live;
 pub mod machine_size;
 pub mod metric;
 pub mod plan;

@@ -1,15 +1,18 @@
 //! Checks of measured figures against the budgets of the plan.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use super::metrics::{Absence, Measured, Sources};
-use crate::metric::{Amount, Limit, Metric};
-use crate::plan::ServerMetrics;
+use crate::class::ProcessClass;
+use crate::metric::{Amount, ClassMetric, Limit, Metric};
+use crate::plan::{LoadPlan, ServerMetrics};
 use crate::record::environment::Environment;
+use crate::units::ByteSize;
 
 /// Source of a limit that is set by a flag or in `skyload.toml`.
 pub(crate) const CONFIGURED: &str = "configured";
@@ -108,6 +111,20 @@ impl Allowed {
             Self::NoConstant | Self::Unknown => None,
         }
     }
+}
+
+/// Budgets on the largest process of each class, with the constants of SkyPilot for `auto`.
+pub fn peak_budgets(
+    plan: &LoadPlan,
+    environment: Option<&Environment>,
+) -> BTreeMap<ProcessClass, ByteSize> {
+    let budgets = plan.budgets.iter().filter_map(|limit| match limit.metric {
+        Metric::Class(class, ClassMetric::MaxPeak) => {
+            Some((class, Allowed::of(*limit, environment).0.amount()?.as_size()?))
+        }
+        _ => None,
+    });
+    budgets.collect()
 }
 
 /// Checks the budgets of a run. Without a profile, those that the server's own gauges measure.

@@ -14,7 +14,9 @@ use super::soak::{self, GrowthRates};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
-use crate::record::profile::{Ending, PhasePeaks, ProcessRecord, ProfileLine, Sample};
+use crate::record::profile::{
+    Ending, PhasePeaks, ProcessRecord, ProcessTable, ProfileLine, Sample,
+};
 use crate::units::{ByteSize, as_mib, total};
 
 /// Memory of the server.
@@ -233,6 +235,15 @@ fn class_memory(
         swapped: u32::try_from(swapped().count()).unwrap_or(u32::MAX),
         most_swapped: swapped().max(),
     })
+}
+
+/// Largest peak of each class in a process table, which may be that of a running profile.
+pub fn peaks_by_class(table: &ProcessTable) -> BTreeMap<ProcessClass, ByteSize> {
+    let peak = |class| {
+        let of_class = table.processes.iter().filter(|record| belongs(record, class));
+        Some((class, of_class.filter_map(|record| peak_as(record, class)).max()?))
+    };
+    ProcessClass::ALL.into_iter().filter_map(peak).collect()
 }
 
 /// Whether a process counts for a class. An executor counts twice: as `starting-executor` until

@@ -27,6 +27,8 @@ pub enum Command {
         /// Window that begins.
         window: Window,
     },
+    /// Writes the samples so far, those that wait to be thinned included. Has no reply.
+    Flush,
     /// Takes a last sample, completes the files, and exits.
     Finish,
 }

@@ -104,6 +104,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
                 Ok(command) => match command? {
                     Command::Snapshot { phase } => self.snapshot(phase)?,
                     Command::BeginWindow { window } => self.begin_window(window)?,
+                    Command::Flush => self.journal.flush()?,
                     Command::Finish => {
                         reason = Reason::Requested;
                         break;

@@ -157,6 +157,17 @@ impl RunDir {
         self.outcomes().join(format!("{}.json", scenario.file_stem()))
     }
 
+    /// Path of the directory with the progress of scenarios that run. Exists while a live page
+    /// follows the run; scenarios write their progress only then.
+    pub fn progress(&self) -> PathBuf {
+        self.path.join("progress")
+    }
+
+    /// Path of the progress of one scenario: one `ScenarioProgress`.
+    pub fn scenario_progress(&self, scenario: ScenarioId) -> PathBuf {
+        self.progress().join(format!("{}.json", scenario.file_stem()))
+    }
+
     /// Path of the stated size of the server: one `SizeRecord`.
     pub fn server_size(&self) -> PathBuf {
         self.path.join("server-size.json")

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::plan::LoadPlan;
-use crate::record::outcome::{Activity, ActivityWindow, Latencies, SegmentOutcome, WindowLatency};
+use crate::record::outcome::{
+    Activity, ActivityWindow, Latencies, ScenarioProgress, SegmentOutcome, WindowLatency,
+};
 use crate::shape::Timed;
 
 /// Maximum number of windows of a load that lasts for a time.
@@ -25,6 +27,18 @@ struct Recorder {
     windows: BTreeMap<Timestamp, ActivityWindow>,
     /// Window with the latest durations, and these durations.
     open: Option<(Timestamp, Latencies)>,
+    so_far: Counts,
+    /// Durations since the last progress; `None` if nothing asks for progress.
+    recent: Option<Latencies>,
+}
+
+/// Counts of a scenario since its start.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    started: u64,
+    ended: u64,
+    failed: u64,
+    dropped: u64,
 }
 
 impl ActivityLog {
@@ -32,22 +46,28 @@ impl ActivityLog {
     pub(super) fn of(plan: &LoadPlan) -> Self {
         let timed = plan.scenarios.iter().filter_map(|planned| planned.shape.timed());
         let window = window_of(timed.map(Timed::longest).max().unwrap_or_default());
-        Self(Rc::new(RefCell::new(Recorder { window, windows: BTreeMap::new(), open: None })))
+        Self(Rc::new(RefCell::new(Recorder::with(window))))
     }
 
     /// Counts a start.
     pub(super) fn start(&self, at: Timestamp) {
-        self.0.borrow_mut().window(at).started += 1;
+        let mut recorder = self.0.borrow_mut();
+        recorder.window(at).started += 1;
+        recorder.so_far.started += 1;
     }
 
     /// Counts an arrival without a start.
     pub(super) fn drop_arrival(&self, at: Timestamp) {
-        self.0.borrow_mut().window(at).dropped += 1;
+        let mut recorder = self.0.borrow_mut();
+        recorder.window(at).dropped += 1;
+        recorder.so_far.dropped += 1;
     }
 
     /// Counts an end.
     pub(super) fn end(&self, at: Timestamp) {
-        self.0.borrow_mut().window(at).ended += 1;
+        let mut recorder = self.0.borrow_mut();
+        recorder.window(at).ended += 1;
+        recorder.so_far.ended += 1;
     }
 
     /// Adds to a segment by `add`, and counts here what it counted there: failures, and the latency
@@ -65,12 +85,29 @@ impl ActivityLog {
         let failed = segment.failed.saturating_sub(failed);
         if failed > 0 {
             recorder.window(at).failed += failed;
+            recorder.so_far.failed += failed;
         }
         match duration {
             Some(duration) if segment.iteration_duration.count() > durations => {
                 recorder.record(at, duration);
             }
             _ => {}
+        }
+    }
+
+    /// Progress at `at`, with the latencies since the progress before. The first one has none.
+    pub(super) fn progress(&self, at: Timestamp) -> ScenarioProgress {
+        let mut recorder = self.0.borrow_mut();
+        let recent = recorder.recent.replace(Latencies::default());
+        let Counts { started, ended, failed, dropped } = recorder.so_far;
+        ScenarioProgress {
+            at,
+            started,
+            ended,
+            failed,
+            dropped,
+            active: started.saturating_sub(ended),
+            latency: recent.as_ref().and_then(summary),
         }
     }
 
@@ -85,6 +122,11 @@ impl ActivityLog {
 }
 
 impl Recorder {
+    fn with(window: Duration) -> Self {
+        let (windows, so_far) = (BTreeMap::new(), Counts::default());
+        Self { window, windows, open: None, so_far, recent: None }
+    }
+
     fn window(&mut self, at: Timestamp) -> &mut ActivityWindow {
         let at = start_of(at, self.window);
         self.windows.entry(at).or_insert(ActivityWindow {
@@ -104,16 +146,23 @@ impl Recorder {
         }
         let (_, latencies) = self.open.get_or_insert_with(|| (at, Latencies::default()));
         latencies.record(duration);
+        if let Some(recent) = &mut self.recent {
+            recent.record(duration);
+        }
     }
 
     /// Keeps the percentiles of the durations so far.
     fn close(&mut self) {
         let Some((at, latencies)) = self.open.take() else { return };
-        let percentile = |percent| latencies.percentile(percent);
-        let latency = percentile(50.0).zip(percentile(95.0)).zip(latencies.max());
-        let latency = latency.map(|((p50, p95), max)| WindowLatency { p50, p95, max });
-        self.window(at).latency = latency;
+        self.window(at).latency = summary(&latencies);
     }
+}
+
+/// Percentiles of durations; `None` if there are none.
+fn summary(latencies: &Latencies) -> Option<WindowLatency> {
+    let percentile = |percent| latencies.percentile(percent);
+    let latency = percentile(50.0).zip(percentile(95.0)).zip(latencies.max());
+    latency.map(|((p50, p95), max)| WindowLatency { p50, p95, max })
 }
 
 /// Length of a window for a load that lasts `longest`: whole seconds, at least one.
@@ -147,8 +196,7 @@ mod tests {
     fn a_window_has_what_happened_in_it() {
         let second = |seconds: u64| Timestamp::from_micros(seconds * 1_000_000 + 250_000);
         let millis = Duration::from_millis;
-        let recorder = Recorder { window: millis(1000), windows: BTreeMap::new(), open: None };
-        let log = ActivityLog(Rc::new(RefCell::new(recorder)));
+        let log = ActivityLog(Rc::new(RefCell::new(Recorder::with(millis(1000)))));
         let mut segment = SegmentOutcome::begin(second(1), 2);
         log.start(second(1));
         log.start(second(1));
@@ -182,16 +230,35 @@ mod tests {
 
     #[test]
     fn an_iteration_that_is_in_no_latency_of_its_segment_is_in_none_here() {
-        let log = ActivityLog(Rc::new(RefCell::new(Recorder {
-            window: Duration::from_secs(1),
-            windows: BTreeMap::new(),
-            open: None,
-        })));
+        let log = ActivityLog(Rc::new(RefCell::new(Recorder::with(Duration::from_secs(1)))));
         let at = Timestamp::from_micros(1);
         let mut segment = SegmentOutcome::begin(at, 1);
         log.end(at);
         log.add(at, Some(Duration::from_secs(1)), &mut segment, |one| one.interrupted += 1);
         let windows = log.finish().expect("there was some").windows;
         assert_eq!((windows[0].ended, windows[0].latency), (1, None));
+    }
+
+    #[test]
+    fn progress_counts_from_the_start_and_has_the_latencies_since_the_one_before() {
+        let log = ActivityLog(Rc::new(RefCell::new(Recorder::with(Duration::from_secs(1)))));
+        let second = |seconds: u64| Timestamp::from_micros(seconds * 1_000_000);
+        let mut segment = SegmentOutcome::begin(second(1), 2);
+        let before = log.progress(second(0));
+        assert_eq!((before.started, before.active, before.latency), (0, 0, None));
+        log.start(second(1));
+        log.start(second(1));
+        log.end(second(2));
+        let took = Duration::from_secs(1);
+        log.add(second(2), Some(took), &mut segment, |segment| {
+            segment.iteration_duration.record(took);
+            segment.failed += 1;
+        });
+        let progress = log.progress(second(3));
+        let counts = (progress.started, progress.ended, progress.failed, progress.active);
+        assert_eq!(counts, (2, 1, 1, 1));
+        assert!(progress.latency.is_some_and(|latency| latency.max >= took));
+        let idle = log.progress(second(4));
+        assert_eq!((idle.ended, idle.latency), (1, None), "none ended since");
     }
 }

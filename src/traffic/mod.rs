@@ -26,6 +26,7 @@ mod log_reader;
 mod mixed_iteration;
 mod open_connections;
 mod probe;
+mod progress;
 mod reserve;
 mod script_iteration;
 mod skypilot_users;
@@ -45,7 +46,7 @@ use crate::ids::ProcessIdentity;
 use crate::limits::raise_open_files;
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::environment::{ClientSettings, Environment};
-use crate::record::outcome::{Ended, LoadGeneratorOverhead, ScenarioOutcome};
+use crate::record::outcome::{Ended, LoadGeneratorOverhead, ScenarioOutcome, SegmentOutcome};
 use crate::record::{RecordError, RunDir, Version, read, write_json};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
@@ -95,15 +96,8 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     // After the wait for the group, which is not part of the scenario's time.
     let limit = Instant::now() + plan.time_limit(id);
     let mut reserve = ReservedFiles::open();
-    let (segments, ended) = match (&Scenario::of(id).work, context.setup_failure()) {
-        (Work::Probe, _) => probe::run(&context, &stop, limit).await?,
-        _ if !has_started => (Vec::new(), Ended::Stopped),
-        (_, Some(failure)) => (vec![context.fail_all(failure)], Ended::Finished),
-        (Work::Hold(call), None) => hold::run(&context, call, &stop, limit).await?,
-        (Work::Api(_) | Work::LaunchCancel(_) | Work::Mix | Work::Cli(_) | Work::Script, None) => {
-            load::run(&context, EndCondition { stop: &stop, limit }, &mut reserve).await?
-        }
-    };
+    let work = work(&context, &stop, limit, has_started, &mut reserve);
+    let (segments, ended) = progress::written_during(&context, work).await?;
     // Writing the outcome takes a file descriptor, and idle connections may hold all others.
     drop(reserve);
     let mut outcome = ScenarioOutcome {
@@ -119,6 +113,25 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     outcome.hide(&context.credentials);
     write_json(&run.outcome(id), &outcome)?;
     Ok(outcome)
+}
+
+/// Work of a scenario, until its end or `limit`.
+async fn work(
+    context: &Rc<ScenarioContext>,
+    stop: &StopSignal,
+    limit: Instant,
+    has_started: bool,
+    reserve: &mut ReservedFiles,
+) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
+    match (&context.scenario.work, context.setup_failure()) {
+        (Work::Probe, _) => probe::run(context, stop, limit).await,
+        _ if !has_started => Ok((Vec::new(), Ended::Stopped)),
+        (_, Some(failure)) => Ok((vec![context.fail_all(failure)], Ended::Finished)),
+        (Work::Hold(call), None) => hold::run(context, call, stop, limit).await,
+        (Work::Api(_) | Work::LaunchCancel(_) | Work::Mix | Work::Cli(_) | Work::Script, None) => {
+            load::run(context, EndCondition { stop, limit }, reserve).await
+        }
+    }
 }
 
 /// Overhead of this process and of its exited children up to now.

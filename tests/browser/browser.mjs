@@ -26,8 +26,13 @@ before(async () => {
 });
 after(() => browser?.close());
 
-// Opens a page and notes whatever it complains of, asks for, or pops up.
-export async function open(name, options = {}) {
+// Opens a page of the folder.
+export const open = (name, options) => openAt(pathToFileURL(join(folder, `${name}.html`)).href, options);
+
+// Opens a page and notes whatever it complains of, asks for, or pops up. A page over HTTP may ask its
+// own address.
+export async function openAt(address, options = {}) {
+  const own = new URL(address).protocol === "http:" ? address : null;
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   const noticed = [];
@@ -39,9 +44,10 @@ export async function open(name, options = {}) {
   });
   page.on("request", (request) => {
     const isItself = request.isNavigationRequest() && request.url().startsWith("file:");
+    if (own && request.url().startsWith(own)) return;
     if (!isItself && !request.url().startsWith("data:")) noticed.push(`request: ${request.url()}`);
   });
-  await page.goto(pathToFileURL(join(folder, `${name}.html`)).href);
+  await page.goto(address);
   return { page, noticed };
 }
 

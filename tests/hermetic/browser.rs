@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::judging::comparison_answers::{page_with_all_parts, page_without_a_pair};
 use crate::judging::evidence::{four_users, good_run, run_with_only_a_plan};
 use crate::judging::hour::hour_run;
+use crate::judging::live::{events, live_page};
 use crate::judging::page_texts::two_iterations;
 use crate::judging::pages::page;
 
@@ -43,6 +44,18 @@ fn claims_about_pages_of_comparisons_hold_in_a_browser() -> anyhow::Result<()> {
         write(&pages, name, &page)?;
     }
     hold(&pages, "comparison.test.mjs")
+}
+
+#[test]
+#[ignore = "needs a browser: `cargo xtask test --browser`"]
+fn claims_about_the_page_of_a_run_in_progress_hold_in_a_browser() -> anyhow::Result<()> {
+    let pages = tempfile::tempdir().context("creating a directory for pages")?;
+    write(&pages, "live", &live_page())?;
+    for (name, has_ended) in [("running", false), ("ended", true)] {
+        let events = events("<script>alert(1)</script>", has_ended);
+        fs::write(pages.path().join(format!("{name}.txt")), events).context("writing events")?;
+    }
+    hold(&pages, "live.test.mjs")
 }
 
 fn write(pages: &TempDir, name: &str, page: &str) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod flags;
 mod github;
+mod live;
 mod nextest;
 mod profiler;
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod error_type;
 mod failure;
 mod figures;
 mod latencies;
+mod progress;
 mod suspected_wedge;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use client_fault::ClientFault;
 pub use failure::{Failure, FailureTally, Tally};
 pub(crate) use figures::throughput;
 pub use latencies::Latencies;
+pub use progress::ScenarioProgress;
 pub use suspected_wedge::{
     CancelledRequest, LimitedSince, RequestExecutor, RequestRecord, SuspectedWedge,
 };

@@ -21,6 +21,19 @@ const SCRIPTS: [&str; 2] = [
     ),
 ];
 
+/// Scripts of the page of a run in progress, whose charts grow.
+const LIVE_SCRIPTS: [&str; 2] = [
+    include_str!("vendor/uPlot.iife.min.js"),
+    concat!(
+        "\"use strict\";\n",
+        include_str!("script/words.js"),
+        include_str!("script/timeline.js"),
+        include_str!("script/handling.js"),
+        include_str!("script/main.js"),
+        include_str!("script/live.js"),
+    ),
+];
+
 const STYLES: [&str; 2] = [include_str!("vendor/uPlot.min.css"), include_str!("style/page.css")];
 
 /// Parts of a page that its template writes as they are.
@@ -36,7 +49,15 @@ pub(super) struct Embedded {
 impl Embedded {
     /// Styles and scripts of every page, with the data of this one.
     pub(super) fn with(data: &impl Serialize) -> io::Result<Self> {
-        Ok(Self { policy: security_policy(), styles: STYLES, scripts: SCRIPTS, data: json(data)? })
+        let policy = security_policy(&SCRIPTS, "");
+        Ok(Self { policy, styles: STYLES, scripts: SCRIPTS, data: json(data)? })
+    }
+
+    /// Styles and scripts of the page of a run in progress, which gets its data from its own
+    /// address.
+    pub(super) fn live(data: &impl Serialize) -> io::Result<Self> {
+        let policy = security_policy(&LIVE_SCRIPTS, "connect-src 'self'; ");
+        Ok(Self { policy, styles: STYLES, scripts: LIVE_SCRIPTS, data: json(data)? })
     }
 }
 
@@ -52,13 +73,13 @@ fn json(value: &impl Serialize) -> io::Result<String> {
         .replace('\u{2029}', "\\u2029"))
 }
 
-/// Content security policy of the page: embedded scripts and styles only. A script injected
-/// through a name has none of the allowed hashes.
-fn security_policy() -> String {
+/// Content security policy of a page: embedded scripts and styles only, and `more`. A script
+/// injected through a name has none of the allowed hashes.
+fn security_policy(scripts: &[&str], more: &str) -> String {
     format!(
-        "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; \
+        "default-src 'none'; script-src {}; style-src {}; {more}img-src data:; base-uri 'none'; \
          form-action 'none'",
-        hashes(&SCRIPTS),
+        hashes(scripts),
         hashes(&STYLES)
     )
 }
@@ -82,7 +103,7 @@ mod tests {
 
     #[test]
     fn no_script_or_style_ends_its_own_block() {
-        for script in SCRIPTS {
+        for script in SCRIPTS.into_iter().chain(LIVE_SCRIPTS) {
             assert!(!script.contains("</script") && !script.contains("<!--"));
         }
         for style in STYLES {
@@ -92,7 +113,7 @@ mod tests {
 
     #[test]
     fn embedded_scripts_and_styles_load_nothing() {
-        for text in SCRIPTS.iter().chain(&STYLES) {
+        for text in SCRIPTS.iter().chain(&LIVE_SCRIPTS).chain(&STYLES) {
             for loads in ["url(", "@import", "fetch(", "XMLHttpRequest", "import("] {
                 assert!(!text.contains(loads), "{loads}");
             }

@@ -46,7 +46,7 @@ pub(super) fn costs(report: &Report) -> Vec<Figure> {
 }
 
 /// Sentence about the verdict, shown after its name.
-pub(super) fn sentence(report: &Report) -> String {
+pub fn sentence(report: &Report) -> String {
     match report.verdict {
         Verdict::Pass => "all budgets met, no failed iterations, measurements valid.".to_owned(),
         Verdict::OverBudget => exceeded(report),

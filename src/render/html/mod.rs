@@ -1,4 +1,4 @@
-//! HTML report: one self-contained page, `report.html`.
+//! HTML report: one self-contained page, `report.html`; and the page of a run in progress, [`live`].
 //!
 //! The page contains only what the types of this module hold. A new field of the report's types
 //! does not appear on the page by accident, such as an environment variable or an address.
@@ -14,6 +14,7 @@ mod embed;
 mod executors;
 mod figures;
 mod latency;
+mod live;
 mod memory;
 mod page;
 mod table;
@@ -24,6 +25,8 @@ use askama::Template as _;
 
 use crate::analysis::{ChartData, Report};
 pub use comparison::{Curves, render_comparison};
+pub use figures::sentence as verdict_sentence;
+pub use live::{live_charts, live_view, render_live_page};
 use page::Page;
 
 /// Writes the page with the results of `report` and charts of `data`.

@@ -18,6 +18,7 @@ mod for_ci;
 mod growth_rates;
 mod held;
 pub(crate) mod hour;
+pub(crate) mod live;
 mod losses;
 mod next_arguments;
 mod next_shapes;

@@ -16,6 +16,7 @@ use skyload::render::{html, junit, markdown};
 
 use crate::judging::attribution::attributed_run;
 use crate::judging::evidence::{four_users, good_run, run_with_only_a_plan};
+use crate::judging::live::live_page;
 use crate::judging::texts::eventful_run;
 
 fn root(path: &str) -> PathBuf {
@@ -32,6 +33,15 @@ fn a_word_that_was_given_up_is_found_whatever_is_around_it() {
     assert_eq!(words.in_text("A Bystander: beside\n  it"), ["bystander"]);
     assert_eq!(words.in_text("held\nagainst"), ["held against"]);
     assert!(words.in_text("it returns an iteration").is_empty());
+}
+
+#[test]
+fn the_page_of_a_run_in_progress_uses_the_words_of_the_glossary() {
+    let page = live_page();
+    let shown = page.split("<script>").next().and_then(|shown| shown.rsplit("</style>").next());
+    let words = given_up();
+    let found = words.in_text(shown.unwrap_or_default());
+    assert!(found.is_empty(), "{found:?}");
 }
 
 /// Pages for users and for those who change skyload; CHANGELOG.md and CONTRIBUTING.md quote

@@ -22,6 +22,10 @@ pub(crate) struct Load {
           value_parser = value_parser!(u32).range(1..=100))]
     pub(crate) repeat: u32,
 
+    /// Serve a live page of the run on 127.0.0.1, on this port or on a free one.
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0")]
+    pub(crate) live: Option<u16>,
+
     #[command(flatten)]
     pub(crate) results: Results,
 }

@@ -79,6 +79,12 @@ impl ProfilerProcess {
             .with_context(|| format!("reading memory at the end of the {}", phase.name()))
     }
 
+    /// Makes the profiler write its samples so far. In a profile of more than half an hour they
+    /// otherwise wait for up to a minute, to be thinned.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        self.send(&ProfilerCommand::Flush)
+    }
+
     /// Makes the profiler reset the peaks at the start of `window`, and waits until that is
     /// done.
     pub(crate) fn begin_window(&mut self, window: Window) -> Result<()> {

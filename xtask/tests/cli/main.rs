@@ -17,6 +17,7 @@ mod infra;
 mod interrupts;
 mod kept_servers;
 mod launching;
+mod live;
 mod logins;
 mod lost_servers;
 mod neighbours;

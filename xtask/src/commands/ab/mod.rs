@@ -34,7 +34,8 @@ pub(crate) fn run(flags: flags::Ab) -> Result<u8> {
     order.confirm()?;
     let signals = Signals::listen()?;
     let progress = Progress::new().verbose(output.verbose);
-    let coordinator = Coordinator { workspace: &workspace, signals: &signals, progress };
+    let coordinator =
+        Coordinator { workspace: &workspace, signals: &signals, progress, live: None };
     let compared = signals.mark_interrupted(make_runs(order, files, coordinator))?;
     // Before standard output, whose reader may close the pipe at any time.
     github::summarize(&compared.directory.markdown());

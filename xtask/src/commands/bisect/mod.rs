@@ -28,7 +28,8 @@ pub(crate) fn run(flags: flags::Bisect) -> Result<u8> {
     // Before `Signals::listen`, so that Ctrl-C at the prompt ends the program immediately.
     order.confirm()?;
     let signals = Signals::listen()?;
-    let coordinator = Coordinator { workspace: &workspace, signals: &signals, progress };
+    let coordinator =
+        Coordinator { workspace: &workspace, signals: &signals, progress, live: None };
     let searched = signals.mark_interrupted(steps::search(order, files, coordinator))?;
     let (bisection, directory) = (&searched.bisection, &searched.directory);
     // Before standard output, whose reader may close the pipe at any time.

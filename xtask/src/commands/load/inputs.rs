@@ -56,6 +56,12 @@ impl Inputs {
         Ok(Self { request, credentials, config, machine, errors: errors.collect() })
     }
 
+    /// Inputs with further usage errors, one message each.
+    pub(super) fn with_errors(mut self, errors: impl IntoIterator<Item = String>) -> Self {
+        self.errors.extend(errors);
+        self
+    }
+
     /// Plan, or all usage errors, including those that depend on this machine.
     pub(crate) fn check(&self) -> Result<LoadPlan, UsageErrors> {
         let mut errors = self.errors.clone();

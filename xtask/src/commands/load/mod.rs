@@ -37,6 +37,7 @@ use skyload::plan::LoadPlan;
 use crate::commands::report;
 use crate::flags;
 use crate::github;
+use crate::live::{self, LivePage};
 pub(crate) use confirm::confirm;
 pub(crate) use inputs::{Inputs, with_paths};
 pub(crate) use paths::catalog_error;
@@ -46,15 +47,27 @@ pub(crate) use repeat::RunSet;
 pub(crate) use single_run::run as run_once;
 
 pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
-    let flags::Load { request, repeat, results } = flags;
+    let flags::Load { request, repeat, live, results } = flags;
     let workspace = Workspace::locate()?;
-    let inputs = Inputs::read(request, &workspace)?;
+    // Before anything is started, and reported together with all other mistakes.
+    let (listener, in_use) = match live.map(live::listen).transpose() {
+        Ok(listener) => (listener, None),
+        Err(in_use) => (None, Some(in_use)),
+    };
+    let inputs = Inputs::read(request, &workspace)?.with_errors(in_use);
     let plan = inputs.check()?;
+    let live = listener.map(LivePage::open).transpose()?;
+    if let Some(live) = &live {
+        Progress::new().note(format!("Live page: {}", live.url()));
+    }
     // Before `Signals::listen`, so that Ctrl-C at the prompt ends the program immediately.
     confirm(&plan, inputs.request.yes, Progress::new())?;
     let signals = Signals::listen()?;
     let set = RunSet::new(repeat);
-    signals.mark_interrupted(run_plan(inputs, &plan, set, &results, &workspace, &signals))
+    let progress = Progress::new().verbose(results.output.verbose);
+    let live = live.as_ref();
+    let coordinator = Coordinator { workspace: &workspace, signals: &signals, progress, live };
+    signals.mark_interrupted(run_plan(inputs, &plan, set, &results, coordinator))
 }
 
 fn run_plan(
@@ -62,11 +75,9 @@ fn run_plan(
     plan: &LoadPlan,
     mut set: RunSet,
     results: &flags::Results,
-    workspace: &Workspace,
-    signals: &Signals,
+    coordinator: Coordinator<'_>,
 ) -> Result<Verdict> {
-    let progress = Progress::new().verbose(results.output.verbose);
-    let coordinator = Coordinator { workspace, signals, progress };
+    let Coordinator { workspace, signals, progress, .. } = coordinator;
     let credentials = inputs.credentials.for_server(&inputs.request, plan)?;
     credentials::warn_of_login(&inputs.request, plan, progress);
     // Before the cleanup: with the lock held, any other run of this workspace is dead.

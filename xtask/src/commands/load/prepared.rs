@@ -13,6 +13,7 @@ use super::credentials;
 use super::inputs::Inputs;
 use super::prepare;
 use super::sizes;
+use crate::live::LivePage;
 use crate::nextest::Tests;
 use crate::server;
 use crate::sky::speed::{self, Measured};
@@ -25,6 +26,8 @@ pub(crate) struct Coordinator<'a> {
     pub(crate) workspace: &'a Workspace,
     pub(crate) signals: &'a Signals,
     pub(crate) progress: Progress,
+    /// Live page of the runs; `None` without one.
+    pub(crate) live: Option<&'a LivePage>,
 }
 
 impl Coordinator<'_> {
@@ -68,7 +71,7 @@ impl<'a> Prepared<'a> {
         plan: &LoadPlan,
         credentials: Credentials,
     ) -> Result<Self> {
-        let Coordinator { workspace, signals, progress } = coordinator;
+        let Coordinator { workspace, signals, progress, .. } = coordinator;
         let sky = SkyInstallation::prepare_for(plan, &workspace.state, &progress)?;
         sizes::check(plan, &sky.facts)?;
         signals.check()?;
@@ -89,7 +92,7 @@ impl<'a> Prepared<'a> {
         plan: LoadPlan,
         credentials: Credentials,
     ) -> Result<Self> {
-        let Coordinator { workspace, signals, progress } = coordinator;
+        let Coordinator { workspace, signals, progress, .. } = coordinator;
         let sky = SkyInstallation::prepare_for(&plan, &workspace.state, &progress)?;
         sizes::check(&plan, &sky.facts)?;
         signals.check()?;
@@ -101,7 +104,7 @@ impl<'a> Prepared<'a> {
 
     /// Finds or installs the SkyPilot again, with the dependencies that the plan now has.
     pub(crate) fn install_again(&mut self) -> Result<()> {
-        let Coordinator { workspace, signals, progress } = self.coordinator;
+        let Coordinator { workspace, signals, progress, .. } = self.coordinator;
         self.sky = SkyInstallation::prepare_for(&self.plan, &workspace.state, &progress)?;
         signals.check()
     }

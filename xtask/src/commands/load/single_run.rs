@@ -45,9 +45,13 @@ pub(crate) fn run(
     series: Option<SeriesFormat>,
 ) -> Result<SingleRun> {
     let Prepared { coordinator, request, plan, sky, .. } = prepared;
-    let Coordinator { workspace, signals, progress } = *coordinator;
+    let Coordinator { workspace, signals, progress, live } = *coordinator;
     let infra = Infra::start(plan, workspace, sky, signals, progress)?;
     let run = prepare::run_dir(out, request, plan, set, progress)?;
+    if let Some(Err(error)) = live.map(|live| live.follow(&run)) {
+        // No error of the run, which has a report.
+        progress.note(format!("The live page does not show the run: {error:#}"));
+    }
     let context = server::Context {
         plan,
         run: &run,
@@ -66,6 +70,9 @@ pub(crate) fn run(
 
     let report = report::assemble(&run, workspace, series)?;
     let gate = gate(tests, &run, &report, progress)?;
+    if let Some(live) = live {
+        live.conclude(&run, &report);
+    }
     Ok(SingleRun { run, report, gate })
 }
 

@@ -51,7 +51,7 @@ pub(super) fn run(flags: flags::ReferenceCheck, workspace: &Workspace) -> Result
             let order = Order::new(request, &reference, repeat.unwrap_or(RUNS), workspace)?;
             let signals = Signals::listen()?;
             let progress = Progress::new().verbose(output.verbose);
-            let coordinator = Coordinator { workspace, signals: &signals, progress };
+            let coordinator = Coordinator { workspace, signals: &signals, progress, live: None };
             signals.mark_interrupted(make_runs::run(order, &flags.concat(), coordinator))?
         }
     };

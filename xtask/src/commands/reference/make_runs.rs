@@ -60,7 +60,7 @@ pub(super) fn run(
     coordinator: Coordinator<'_>,
 ) -> Result<Vec<PathBuf>> {
     let Order { inputs, plan, reference, runs } = order;
-    let Coordinator { workspace, signals, progress } = coordinator;
+    let Coordinator { workspace, signals, progress, .. } = coordinator;
     let credentials = Credentials::for_server(&plan.server)?;
     // Before the cleanup: with the lock held, any other run of this workspace is dead.
     let _lock = workspace.lock()?;

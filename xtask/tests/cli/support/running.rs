@@ -83,6 +83,11 @@ impl<'a> Running<'a> {
         Process::look_up(self.child.id()).is_none()
     }
 
+    /// Standard error so far.
+    pub(crate) fn stderr(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(&self.stderr)?)
+    }
+
     /// Waits until the command has written this text to standard error.
     pub(crate) fn says(&self, text: &str) -> anyhow::Result<()> {
         self.says_after_runs(1, text)
@@ -91,7 +96,7 @@ impl<'a> Running<'a> {
     /// Waits until a command that makes several runs before has written this text.
     pub(crate) fn says_after_runs(&self, runs: u32, text: &str) -> anyhow::Result<()> {
         within(TIMEOUT * runs, &format!("standard error contains `{text}`"), || {
-            fs::read_to_string(&self.stderr).ok()?.contains(text).then_some(())
+            self.stderr().ok()?.contains(text).then_some(())
         })
     }
 

@@ -83,6 +83,10 @@ pub(super) fn wait(
         // CPU use is measured over a longer window than the interval of this loop.
         usage = activity.measure().or(usage.take());
         let samples = last_samples(&directory.samples());
+        if let Some(profiler) = &mut monitor.profiler {
+            // For the next look. A profiler that has exited is found by `stop_reason`.
+            _ = profiler.flush();
+        }
         unsettled = reason_not_idle(&samples, usage.as_ref(), busy, &mut controllers);
         if let Some(reason) = &unsettled {
             idle_since = Instant::now();
