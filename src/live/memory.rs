@@ -51,6 +51,7 @@ impl Memory {
             | ProfileLine::PhasePeaks(_)
             | ProfileLine::Upstream(_)
             | ProfileLine::ServerGone { .. }
+            | ProfileLine::Requests(_)
             | ProfileLine::Footer { .. } => {}
         }
     }
