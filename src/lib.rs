@@ -22,6 +22,7 @@
 //! * [`analysis`]: report and verdict of a run; [`schema`]: JSON schema of the report.
 //! * [`comparison`]: verdict on two SkyPilots, from runs of each.
 //! * [`render`]: output formats of a report and of a comparison.
+//! * [`explanation`]: what the requests behind a run's largest peaks allocate.
 //! * [`recommend`]: recommended constants, and a patch for SkyPilot.
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub mod comparison;
 pub mod config;
 pub mod credentials;
 pub mod env;
+pub mod explanation;
 pub mod fact;
 pub mod hash;
 pub mod ids;

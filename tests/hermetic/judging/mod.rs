@@ -11,6 +11,7 @@ mod comparing;
 pub(crate) mod comparison_answers;
 mod emulated;
 pub(crate) mod evidence;
+mod explaining;
 mod figures;
 mod fitted_loads;
 mod for_ci;

@@ -5,6 +5,7 @@ mod ab;
 mod bench;
 mod bisect;
 mod compare;
+mod explain;
 mod load;
 mod profile;
 mod reference;
@@ -19,6 +20,7 @@ pub(crate) use ab::Ab;
 pub(crate) use bench::{Bench, BenchClient, BenchProfiler};
 pub(crate) use bisect::Bisect;
 pub(crate) use compare::Compare;
+pub(crate) use explain::Explain;
 pub(crate) use load::{Load, Results};
 pub(crate) use profile::{Profile, Profiler};
 pub(crate) use reference::{Reference, ReferenceCheck, ReferenceFile, ReferenceSet, ReferenceShow};
@@ -46,6 +48,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Find the release, nightly build or commit that made a metric worse.
     Bisect(Box<Bisect>),
+    /// Show what the requests behind a run's largest peaks allocate and import.
+    Explain(Explain),
     /// Store finished runs as a reference, and compare later ones with it.
     #[command(subcommand)]
     Reference(Reference),
@@ -53,8 +57,8 @@ pub(crate) enum Command {
     Runs(Runs),
     /// Recommend SkyPilot's memory constants from the peaks of runs, or print a patch.
     Recommend(Recommend),
-    /// Write the JSON schemas of report.json, compare.json, bisect.json and references into the
-    /// checkout.
+    /// Write the JSON schemas of report.json, compare.json, bisect.json, explanation.json and
+    /// references into the checkout.
     Schema,
     /// Run every test that needs no SkyPilot server.
     Test(Test),
