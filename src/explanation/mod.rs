@@ -63,7 +63,8 @@ pub struct ExplainedPeak {
 pub enum Answer {
     /// Request of the same name in a fresh server.
     Repeated {
-        /// Scenario that sent the request; `None` for a daemon.
+        /// Scenario that sent the request; `None` for a request of the server itself, such as a
+        /// daemon.
         scenario: Option<ScenarioId>,
         /// Trace of the request, with its allocations from another fresh server.
         trace: Box<Trace>,

@@ -12,6 +12,9 @@ use crate::shape::LoadShape;
 /// Maximum number of scenarios that are run for one request.
 const MAX_TRIES: usize = 3;
 
+/// User of the requests that a server sends itself, whose IDs are the same in every server.
+const SYSTEM: &str = "skypilot-system";
+
 /// Way to see the cause of a peak once more.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Repetition {
@@ -23,8 +26,8 @@ pub enum Repetition {
         /// Scenarios, each with one user and one iteration.
         scenarios: Vec<PlannedScenario>,
     },
-    /// Daemon with this ID, which every server runs.
-    Daemon(String),
+    /// Request with this ID, which every server runs by itself, such as a daemon.
+    OfServer(String),
     /// Import of SkyPilot, which every executor does first.
     Import,
     /// None, for this reason.
@@ -34,11 +37,16 @@ pub enum Repetition {
 impl Repetition {
     /// Repetition of the cause of a peak, with what the plan of its run can send.
     pub fn of(peak: &ExecutorPeak, plan: &LoadPlan) -> Self {
+        if let Some(request) = peak.cause.requests().first()
+            && request.user.as_deref() == Some(SYSTEM)
+        {
+            return Self::OfServer(request.id.clone());
+        }
         match (&peak.cause, peak.cause.kind()) {
             (Cause::Import, _) => Self::Import,
             (Cause::NoRequest, _) => Self::None("no request ran".to_owned()),
             (Cause::Unknown(_), _) => Self::None("the cause is unknown".to_owned()),
-            (_, Some(RequestKind::Daemon(id))) => Self::Daemon(id.clone()),
+            (_, Some(RequestKind::Daemon(id))) => Self::OfServer(id.clone()),
             (_, Some(RequestKind::Named(name))) => Self::of_request(name, plan),
             (_, Some(RequestKind::Unrecorded)) => {
                 Self::None("the server's record lacks the request".to_owned())

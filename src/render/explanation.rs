@@ -34,13 +34,14 @@ pub fn render(
         writeln!(out, "\nPEAK {} {}", index + 1, heading(peak))?;
         match &peak.answer {
             Answer::Repeated { scenario, trace } => {
-                let by = scenario.map_or_else(String::new, |id| format!(" by {id}"));
+                let by =
+                    scenario.map_or_else(|| "the server itself".to_owned(), |id| id.to_string());
                 let earlier = match trace.earlier_requests {
                     0 => "first request of its executor".to_owned(),
                     count => format!("after {} of its executor", counted(count, "request")),
                 };
                 let end = if trace.is_whole { "" } else { ", has not ended" };
-                writeln!(out, "{INDENT}Repeated{by}: {earlier}{end}")?;
+                writeln!(out, "{INDENT}Repeated by {by}: {earlier}{end}")?;
                 of_trace(trace, out)?;
             }
             Answer::Import => writeln!(out, "{INDENT}Explained below: IMPORT")?,

@@ -97,7 +97,14 @@ fn what_needs_the_users_cloud_is_named_and_not_repeated() {
 )]
 #[case::a_daemon(
     Cause::Request { request: request(RequestKind::Daemon("x-daemon".to_owned())), growth: None },
-    Repetition::Daemon("x-daemon".to_owned())
+    Repetition::OfServer("x-daemon".to_owned())
+)]
+#[case::of_the_server_itself(
+    Cause::Request {
+        request: NamedRequest { user: Some("skypilot-system".to_owned()), ..named("sky.check") },
+        growth: None,
+    },
+    Repetition::OfServer("7f-1".to_owned())
 )]
 #[case::unrecorded(
     Cause::Request { request: request(RequestKind::Unrecorded), growth: None },

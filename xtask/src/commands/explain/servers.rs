@@ -27,11 +27,11 @@ const IMPORT_LIMIT: Duration = Duration::from_secs(180);
 /// Time limit for the end of a request that its client has seen the end of.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
-/// Time limit for a daemon that keeps growing.
-const DAEMON_LIMIT: Duration = Duration::from_secs(180);
+/// Time limit for a request of the server itself, such as a daemon that keeps growing.
+const SERVER_LIMIT: Duration = Duration::from_secs(180);
 
-/// Time without growth after which a daemon has shown what it takes.
-const DAEMON_STEADY: Duration = Duration::from_secs(15);
+/// Time without a new trace after which a request of the server has shown what it takes.
+const STEADY: Duration = Duration::from_secs(15);
 
 /// Explains the peaks of an order.
 pub(super) fn explain(
@@ -73,7 +73,7 @@ fn not_repeated(repetition: &Repetition) -> Answer {
     match repetition {
         Repetition::None(reason) => Answer::NotExplained { reason: reason.clone() },
         Repetition::Import => Answer::Import,
-        Repetition::Request { .. } | Repetition::Daemon(_) => {
+        Repetition::Request { .. } | Repetition::OfServer(_) => {
             Answer::NotExplained { reason: "no server was started".to_owned() }
         }
     }
@@ -132,7 +132,7 @@ impl<'a> Servers<'a> {
     fn answer(&self, class: ProcessClass, repetition: &Repetition) -> Result<Answer> {
         let answer = match repetition {
             Repetition::Request { name, scenarios } => self.request(class, name, scenarios),
-            Repetition::Daemon(id) => self.daemon(id),
+            Repetition::OfServer(id) => self.of_server(id),
             Repetition::Import | Repetition::None(_) => Ok(not_repeated(repetition)),
         };
         match answer {
@@ -181,16 +181,16 @@ impl<'a> Servers<'a> {
         Ok(found.cloned())
     }
 
-    /// Trace of a daemon, which starts with the server.
-    fn daemon(&self, id: &str) -> Result<Answer> {
+    /// Trace of a request that the server itself starts.
+    fn of_server(&self, id: &str) -> Result<Answer> {
         let trace = |traced| -> Result<Option<Trace>> {
-            let run = self.run(None, traced, DAEMON_LIMIT, |run| is_steady(run, id))?;
+            let run = self.run(None, traced, SERVER_LIMIT, |run| is_steady(run, id))?;
             let mut traces = run.read_traces()?.into_iter();
             Ok(traces.find(|trace| trace.request.as_deref() == Some(id)))
         };
         let Some(found) = trace(Traced::Modules)? else {
-            let limit = humantime::format_duration(DAEMON_LIMIT);
-            let reason = format!("the daemon did not run within {limit}");
+            let limit = humantime::format_duration(SERVER_LIMIT);
+            let reason = format!("a fresh server did not run {id} within {limit}");
             return Ok(Answer::NotExplained { reason });
         };
         let allocations = trace(Traced::Allocations)?.and_then(|traced| traced.allocations);
@@ -236,7 +236,7 @@ fn has_all_traces(run: &RunDir, name: &str) -> Result<bool> {
     Ok(ended.all(|request| is_traced(&request.id)))
 }
 
-/// Whether a daemon's trace has not been written anew for a while.
+/// Whether the trace of a request has not been written anew for a while.
 fn is_steady(run: &RunDir, id: &str) -> Result<bool> {
     for entry in fs::read_dir(run.traces())? {
         let entry = entry?;
@@ -244,7 +244,7 @@ fn is_steady(run: &RunDir, id: &str) -> Result<bool> {
         // A clock that went backwards shows no time.
         let unchanged = entry.metadata().and_then(|facts| facts.modified());
         let unchanged = unchanged.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
-        if is_its && unchanged >= DAEMON_STEADY {
+        if is_its && unchanged >= STEADY {
             return Ok(true);
         }
     }

@@ -240,11 +240,14 @@ class _Allocations(_Trace):
         super().grow(size)
         self.kept = _tracemalloc._get_traces()
 
+    def write(self):
+        # Growth since the last note was too small for one.
+        size = self.size()
+        if size > self.grown_to:
+            self.grown_to, self.kept = size, _tracemalloc._get_traces()
+        super().write()
+
     def end(self):
-        with self.lock:
-            size = self.size()
-            if size >= self.grown_to:
-                self.grow(size)
         super().end()
         _tracemalloc.stop()
 
