@@ -16,8 +16,7 @@ pub struct PackageCost<'a> {
     pub rss: ByteSize,
     /// Time of their imports.
     pub seconds: Duration,
-    /// Module of another package whose import imported the first of them; `None` outside of
-    /// imports.
+    /// Module of another package whose code imported the package; `None` if there is none.
     pub imported_by: Option<&'a str>,
 }
 
@@ -38,13 +37,20 @@ pub fn packages(modules: &[ModuleCost]) -> Vec<PackageCost<'_>> {
 }
 
 fn of<'a>(name: &'a str, modules: &[&'a ModuleCost]) -> PackageCost<'a> {
-    let mut importers = modules.iter().filter_map(|module| module.imported_by.as_deref());
+    let importer = |module: &&'a ModuleCost| {
+        module.imported_by.as_deref().filter(|importer| package_of(importer) != name)
+    };
+    let package = modules.iter().find(|module| module.name == name);
     PackageCost {
         name,
         modules: modules.len(),
         rss: modules.iter().map(|module| module.rss).sum(),
         seconds: units::total(modules.iter().map(|module| module.seconds)),
-        imported_by: importers.find(|importer| package_of(importer) != name),
+        imported_by: match package {
+            Some(package) => importer(package),
+            // The package itself was there before.
+            None => modules.iter().find_map(importer),
+        },
     }
 }
 

@@ -37,9 +37,9 @@ pub enum Repetition {
 impl Repetition {
     /// Repetition of the cause of a peak, with what the plan of its run can send.
     pub fn of(peak: &ExecutorPeak, plan: &LoadPlan) -> Self {
-        if let Some(request) = peak.cause.requests().first()
-            && request.user.as_deref() == Some(SYSTEM)
-        {
+        let requests = peak.cause.requests();
+        let is_of_server = requests.iter().all(|one| one.user.as_deref() == Some(SYSTEM));
+        if let ([request, ..], Some(_), true) = (requests, peak.cause.kind(), is_of_server) {
             return Self::OfServer(request.id.clone());
         }
         match (&peak.cause, peak.cause.kind()) {

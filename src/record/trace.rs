@@ -92,7 +92,7 @@ pub struct Frame {
 pub struct ModuleCost {
     /// Name of the module.
     pub name: String,
-    /// Module whose import imported this one; `None` outside of imports.
+    /// Module whose code imported this one; `None` if no code of a module did.
     pub imported_by: Option<String>,
     /// Growth of RSS.
     pub rss: ByteSize,

@@ -216,12 +216,14 @@ fn trace(request: Option<&str>, queue: &str, peak: u64) -> Trace {
 }
 
 #[test]
-fn modules_of_a_package_count_together_under_the_module_that_imported_the_first() {
-    let modules = trace(None, "short", 1).modules;
+fn modules_of_a_package_count_together_under_the_module_that_imported_it() {
+    // In the order in which their imports end.
+    let mut modules = trace(None, "short", 1).modules;
+    modules.insert(0, module("pandas.lib", Some("numpy.core"), 0));
     let costs = packages(&modules);
     let rows: Vec<_> =
         costs.iter().map(|it| (it.name, it.imported_by, it.modules, it.rss)).collect();
-    let expected = [("pandas", Some("sky.catalog"), 2, mib(39)), ("sky", None, 1, mib(1))];
+    let expected = [("pandas", Some("sky.catalog"), 3, mib(39)), ("sky", None, 1, mib(1))];
     assert_eq!(rows, expected);
 }
 

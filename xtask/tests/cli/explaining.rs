@@ -1,5 +1,6 @@
 //! Explanations of peaks: `cargo xtask explain`.
 
+use std::ffi::OsStr;
 use std::fs;
 
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
@@ -49,11 +50,13 @@ fn the_request_behind_a_peak_is_traced_in_a_server_that_is_no_run() -> anyhow::R
     let server = fs::read_dir(folder.join("servers"))?.next().expect("one was started")?.path();
     let not_measured = predicate::str::contains("a server whose executors were traced");
     for command in ["report", "recommend", "explain"] {
-        let refused = site.xtask([command.as_ref(), server.as_os_str()]).run()?;
+        let refused = site.xtask([OsStr::new(command), server.as_os_str()]).run()?;
         refused.assert().code(2).stderr(not_measured.clone());
     }
-    let list = site.xtask(["runs", "--out".as_ref(), folder.join("servers").as_os_str()]).run()?;
-    list.assert().code(0).stdout(predicate::str::contains("api:status").not());
+    let servers = folder.join("servers");
+    let list =
+        site.xtask(["runs", "--out"].map(OsStr::new).into_iter().chain([servers.as_os_str()]));
+    list.run()?.assert().code(0).stdout(predicate::str::contains("api:status").not());
     Ok(())
 }
 

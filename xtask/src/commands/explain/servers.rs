@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use host::signals::Interrupted;
 use skyload::class::ProcessClass;
 use skyload::credentials::Credentials;
@@ -58,9 +58,16 @@ pub(super) fn explain(
         let mib = as_mib(peak.peak);
         let text = format!("Peak {number} of {all}: {class} {mib:.1} MiB, {cause}");
         coordinator.progress.note(text);
-        let answer = match &servers {
-            Some(servers) => servers.answer(class, repetition)?,
-            None => not_repeated(repetition),
+        let answer = match (repetition, &servers) {
+            (Repetition::None(reason), _) => Answer::NotExplained { reason: reason.clone() },
+            (Repetition::Import, _) => Answer::Import,
+            (Repetition::Request { name, scenarios }, Some(servers)) => {
+                answered(servers.request(class, name, scenarios))?
+            }
+            (Repetition::OfServer(id), Some(servers)) => answered(servers.of_server(id))?,
+            (Repetition::Request { .. } | Repetition::OfServer(_), None) => {
+                bail!("no server was prepared")
+            }
         };
         explanation.peaks.push(ExplainedPeak::new(peak, answer));
     }
@@ -68,14 +75,13 @@ pub(super) fn explain(
     Ok((explanation, directory))
 }
 
-/// Answer without a server.
-fn not_repeated(repetition: &Repetition) -> Answer {
-    match repetition {
-        Repetition::None(reason) => Answer::NotExplained { reason: reason.clone() },
-        Repetition::Import => Answer::Import,
-        Repetition::Request { .. } | Repetition::OfServer(_) => {
-            Answer::NotExplained { reason: "no server was started".to_owned() }
+/// Answer, also after an error: one peak without an answer is no reason to lose those of the others.
+fn answered(answer: Result<Answer>) -> Result<Answer> {
+    match answer {
+        Err(error) if !error.is::<Interrupted>() => {
+            Ok(Answer::NotExplained { reason: format!("{error:#}") })
         }
+        answer => answer,
     }
 }
 
@@ -129,21 +135,6 @@ impl<'a> Servers<'a> {
         Ok(self.import.into_inner())
     }
 
-    fn answer(&self, class: ProcessClass, repetition: &Repetition) -> Result<Answer> {
-        let answer = match repetition {
-            Repetition::Request { name, scenarios } => self.request(class, name, scenarios),
-            Repetition::OfServer(id) => self.of_server(id),
-            Repetition::Import | Repetition::None(_) => Ok(not_repeated(repetition)),
-        };
-        match answer {
-            // One peak without an answer is no reason to lose those of the others.
-            Err(error) if !error.is::<Interrupted>() => {
-                Ok(Answer::NotExplained { reason: format!("{error:#}") })
-            }
-            answer => answer,
-        }
-    }
-
     /// Trace of a request, by the first of the scenarios that sends one to the queue of the class.
     fn request(
         &self,
@@ -159,7 +150,11 @@ impl<'a> Servers<'a> {
             return Ok(Answer::Repeated { scenario: Some(scenario.id), trace });
         }
         let names: Vec<String> = scenarios.iter().map(|one| one.id.to_string()).collect();
-        let reason = format!("no {class} ran {name} for {}", names.join(", "));
+        let reason = format!(
+            "no {class} wrote a trace of {name} for {}; logs in {}",
+            names.join(", "),
+            self.directory.servers().display()
+        );
         Ok(Answer::NotExplained { reason })
     }
 

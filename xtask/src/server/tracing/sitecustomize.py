@@ -69,6 +69,18 @@ def _guarded(function):
     return guarded
 
 
+def _importer():
+    """Name of the module whose code imports, from the frames outside of Python's import machinery."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        name, file = frame.f_globals.get('__name__'), frame.f_code.co_filename
+        is_machinery = file.startswith('<frozen importlib') or file == __file__ or name == 'importlib'
+        if name and not is_machinery:
+            return name
+        frame = frame.f_back
+    return None
+
+
 class _Imports:
     """Costs of modules: what an import adds to RSS, with and without the imports within."""
 
@@ -83,8 +95,8 @@ class _Imports:
             name = getattr(subject, '__name__', None) or getattr(subject, 'name', '?')
             stack = self._local.__dict__.setdefault('stack', [])
             within = [0, 0.0]
-            parent = stack[-1][0] if stack else None
-            stack.append((name, within))
+            importer = _importer()
+            stack.append(within)
             rss, began = _rss(), time.perf_counter()
             try:
                 return original(this, subject)
@@ -92,12 +104,12 @@ class _Imports:
                 stack.pop()
                 total = (max(_rss() - rss, 0), time.perf_counter() - began)
                 # An extension module is created and executed: two calls.
-                cost = self.costs.setdefault(name, [parent, [0, 0.0], [0, 0.0]])
+                cost = self.costs.setdefault(name, [importer, [0, 0.0], [0, 0.0]])
                 for index in range(2):
                     cost[1][index] += total[index]
                     cost[2][index] += max(total[index] - within[index], 0)
                     if stack:
-                        stack[-1][1][index] += total[index]
+                        stack[-1][index] += total[index]
 
         setattr(loader, method, measured)
 
@@ -184,10 +196,10 @@ class _Trace:
         for name in list(sys.modules):
             if name in self.modules:
                 continue
-            parent, total, own = costs.get(name, none)
+            importer, total, own = costs.get(name, none)
             yield {
                 'name': name,
-                'imported-by': parent,
+                'imported-by': importer,
                 'rss': own[0],
                 'seconds': own[1],
                 'rss-with-imports': total[0],
