@@ -43,6 +43,12 @@ pub fn render(
                 let end = if trace.is_whole { "" } else { ", has not ended" };
                 writeln!(out, "{INDENT}Repeated by {by}: {earlier}{end}")?;
                 of_trace(trace, out)?;
+                if trace.allocations.is_none() {
+                    writeln!(
+                        out,
+                        "{INDENT}Allocations unknown: the request failed under tracemalloc"
+                    )?;
+                }
             }
             Answer::Import => writeln!(out, "{INDENT}Explained below: IMPORT")?,
             Answer::NotExplained { reason } => {

@@ -1,5 +1,7 @@
 //! Largest peaks of executors, one for each cause.
 
+use std::cmp::Reverse;
+
 use super::cause::{self, Cause};
 use super::history;
 use super::names::Names;
@@ -53,7 +55,7 @@ pub fn largest_peaks(evidence: &Evidence) -> Vec<ExecutorPeak> {
         Some(ExecutorPeak { class: history.record.class, peak: history.record.peak?, cause })
     });
     let mut peaks: Vec<ExecutorPeak> = peaks.collect();
-    peaks.sort_by(|one, other| other.peak.cmp(&one.peak));
+    peaks.sort_by_key(|peak| Reverse(peak.peak));
     let mut largest: Vec<ExecutorPeak> = Vec::new();
     for peak in peaks {
         if !largest.iter().any(|other| other.has_cause_of(&peak)) {
