@@ -21,6 +21,12 @@ pub const NODES_OF: &str = "SKYLOAD_NODES_OF";
 /// the port after which to search.
 pub const SKYLET_PORTS: &str = "SKYLOAD_SKYLET_PORTS";
 
+/// Folder for traces of executors, set for a server whose executors are traced.
+pub const TRACES: &str = "SKYLOAD_TRACES";
+
+/// Subject of the traces of executors: `modules` or `allocations`.
+pub const TRACED: &str = "SKYLOAD_TRACED";
+
 /// Time limit for starting or stopping an API server, such as `300s`.
 pub const SERVER_WITHIN: &str = "SKYLOAD_SERVER_WITHIN";
 

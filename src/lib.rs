@@ -23,6 +23,7 @@
 //! * [`live`]: state of a run in progress, for a page to look at meanwhile.
 //! * [`comparison`]: verdict on two SkyPilots, from runs of each.
 //! * [`render`]: output formats of a report and of a comparison.
+//! * [`explanation`]: what the requests behind a run's largest peaks allocate.
 //! * [`recommend`]: recommended constants, and a patch for SkyPilot.
 
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub mod comparison;
 pub mod config;
 pub mod credentials;
 pub mod env;
+pub mod explanation;
 pub mod fact;
 pub mod hash;
 pub mod ids;

@@ -1,5 +1,5 @@
-//! JSON schemas of `report.json`, `compare.json`, `bisect.json` and of a reference, generated from the types that
-//! are written to them.
+//! JSON schemas of `report.json`, `compare.json`, `bisect.json`, `explanation.json` and of a
+//! reference, generated from the types that are written to them.
 //!
 //! `cargo xtask schema` writes them to `schema`; a test checks that the files are up to date.
 
@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema};
 
 use crate::analysis::Report;
 use crate::comparison::{Bisection, Comparison, Reference};
+use crate::explanation::Explanation;
 
 /// Path of the schema of `report.json`, from the root of the repository.
 pub const FILE: &str = "schema/report.schema.json";
@@ -19,15 +20,19 @@ pub const COMPARISON_FILE: &str = "schema/compare.schema.json";
 /// Path of the schema of `bisect.json`, from the root of the repository.
 pub const BISECTION_FILE: &str = "schema/bisect.schema.json";
 
+/// Path of the schema of `explanation.json`, from the root of the repository.
+pub const EXPLANATION_FILE: &str = "schema/explanation.schema.json";
+
 /// Path of the schema of a reference, from the root of the repository.
 pub const REFERENCE_FILE: &str = "schema/reference.schema.json";
 
 /// Schemas as this build writes them, with their paths from the root of the repository.
-pub fn all() -> [(&'static str, Schema); 4] {
+pub fn all() -> [(&'static str, Schema); 5] {
     [
         (FILE, of_report()),
         (COMPARISON_FILE, of::<Comparison>("skyload's compare.json")),
         (BISECTION_FILE, of::<Bisection>("skyload's bisect.json")),
+        (EXPLANATION_FILE, of::<Explanation>("skyload's explanation.json")),
         (REFERENCE_FILE, of::<Reference>("skyload's reference")),
     ]
 }

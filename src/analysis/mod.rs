@@ -39,8 +39,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use attribution::{
-    Attribution, Cause, ExecutorClass, ExecutorLine, ExecutorLines, NameSource, NamedRequest,
-    PeakGrowth, PeakWithout, RequestCost, RequestKind, RequestLine, Spread, UnknownCause,
+    Attribution, Cause, ExecutorClass, ExecutorLine, ExecutorLines, ExecutorPeak, NameSource,
+    NamedRequest, PeakGrowth, PeakWithout, RequestCost, RequestKind, RequestLine, Spread,
+    UnknownCause, largest_peaks,
 };
 pub use chart_data::ChartData;
 pub use coverage::{Coverage, Gap};

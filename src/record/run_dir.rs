@@ -178,6 +178,18 @@ impl RunDir {
         self.path.join("server-requests.json")
     }
 
+    /// Path of the directory of its executors' traces. Exists for a server that was started to be
+    /// traced alone.
+    pub fn traces(&self) -> PathBuf {
+        self.path.join("traces")
+    }
+
+    /// Whether executors were traced, so that the figures of the run are not those of a measured
+    /// one.
+    pub fn is_traced(&self) -> bool {
+        self.traces().is_dir()
+    }
+
     /// Path of the log of shared resources: one `ResourceLog`.
     pub fn resources(&self) -> PathBuf {
         self.renamed_file("resources.json", v2::RESOURCES)

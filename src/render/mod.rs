@@ -1,11 +1,12 @@
-//! Renderers of a finished report, of a finished [`comparison`], of a [`bisection`] and of a
-//! [`reference`]. They compute no results.
+//! Renderers of a finished report, of a finished [`comparison`], of a [`bisection`], of an
+//! [`explanation`] and of a [`reference`]. They compute no results.
 //!
 //! [`text`] is for a terminal, [`html`] for a browser, [`markdown`] for a pull request, [`junit`]
 //! and [`github`] for CI, [`series`] for other tools. [`next_step`] is the command that text and HTML suggest.
 
 pub mod bisection;
 pub mod comparison;
+pub mod explanation;
 mod format;
 pub mod github;
 pub mod html;

@@ -43,6 +43,24 @@ pub(crate) fn run_steps(request: &str) -> BTreeSet<String> {
     of_request.map(|(_, call)| format!("{}/queue+run", call.step)).collect()
 }
 
+impl Scenario {
+    /// Whether an iteration is known to send requests of a name, such as `sky.jobs.queue`. Commands
+    /// of `sky` are known to send the requests that they are checked by.
+    pub fn sends(&self, request: &str) -> bool {
+        match &self.work {
+            Work::Api(actions) | Work::LaunchCancel(actions) => {
+                let mut calls = actions.iter().filter_map(Action::call);
+                calls.any(|call| name_of(call) == plain(request))
+            }
+            Work::Cli(commands) => {
+                let mut names = commands.iter().flat_map(|command| command.requests).copied();
+                names.any(|names| names.contains(&request))
+            }
+            Work::Mix | Work::Script | Work::Hold(_) | Work::Probe => false,
+        }
+    }
+}
+
 /// Calls of all scenarios, with the actions that send them.
 fn calls() -> impl Iterator<Item = (&'static Action, &'static Call)> {
     let actions = ScenarioId::ALL.into_iter().flat_map(|id| match &Scenario::of(id).work {
@@ -101,6 +119,19 @@ mod tests {
     #[case("sky.status", "status_refresh/queue+run")]
     fn runs_of_requests_have_their_steps(#[case] request: &str, #[case] step: &str) {
         assert!(run_steps(request).contains(step), "{:?}", run_steps(request));
+    }
+
+    #[rstest]
+    #[case::api(ScenarioId::ApiJobsQueue, "sky.jobs.queue", true)]
+    #[case::cli(ScenarioId::CliJobs, "sky.jobs.launch", true)]
+    #[case::of_another_scenario(ScenarioId::ApiStatus, "sky.launch", false)]
+    #[case::held(ScenarioId::HoldStream, "sky.status", false)]
+    fn scenarios_send_the_requests_of_their_calls_and_commands(
+        #[case] id: ScenarioId,
+        #[case] request: &str,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(Scenario::of(id).sends(request), expected);
     }
 
     #[test]

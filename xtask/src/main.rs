@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Command::Ab(flags) => commands::ab::run(*flags),
         Command::Bisect(flags) => commands::bisect::run(*flags),
         Command::Compare(flags) => compare::run(&flags),
+        Command::Explain(flags) => commands::explain::run(&flags),
         Command::Reference(flags) => commands::reference::run(flags),
         Command::Runs(flags) => runs::run(&flags).map(|()| 0),
         Command::Schema => schema::run().map(|()| 0),

@@ -58,6 +58,11 @@ impl Workspace {
         self.state.join("bisections")
     }
 
+    /// Directory of the explanations of runs' peaks.
+    pub fn explanations(&self) -> PathBuf {
+        self.state.join("explanations")
+    }
+
     /// Directory of the profiles that belong to no run.
     pub fn profiles(&self) -> PathBuf {
         self.state.join("profiles")

@@ -7,6 +7,7 @@
 mod cause;
 mod cost;
 mod history;
+mod largest;
 mod lines;
 mod names;
 mod spread;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cause::{Cause, PeakGrowth, UnknownCause};
 pub use cost::RequestCost;
+pub use largest::{ExecutorPeak, largest_peaks};
 pub(super) use lines::assemble as executor_lines;
 pub use lines::{ExecutorLine, ExecutorLines, RequestLine};
 pub use names::{NamedRequest, RequestKind};

@@ -1,6 +1,6 @@
 //! Causes of peaks in words.
 
-use super::{Cause, ExecutorClass, NamedRequest, PeakGrowth, RequestKind};
+use super::{Cause, ExecutorClass, ExecutorPeak, NamedRequest, PeakGrowth, RequestKind};
 use crate::units::as_mib;
 
 /// Maximum number of requests that are named as possible causes of one peak.
@@ -28,6 +28,13 @@ impl ExecutorClass {
             kind => one_line(&kind.to_string()),
         };
         Some(format!("without {kind}: {:.1} MiB", as_mib(without.peak)))
+    }
+}
+
+impl ExecutorPeak {
+    /// Cause of the peak in words.
+    pub fn cause_in_words(&self) -> String {
+        one_line(&self.cause.in_words())
     }
 }
 

@@ -12,6 +12,7 @@ mod comparing_requests;
 pub(crate) mod comparison_answers;
 mod emulated;
 pub(crate) mod evidence;
+mod explaining;
 mod figures;
 mod fitted_loads;
 mod for_ci;

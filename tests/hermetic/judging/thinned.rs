@@ -129,8 +129,11 @@ impl Executor {
             if !random.is_multiple_of(11) {
                 self.reads(from + 1_500, Output::NoRequest, rss - 5_000);
             }
-            let name =
-                ["sky.status", "sky.launch", "sky.queue"][usize::try_from(number % 3).unwrap()];
+            let name = match number % 3 {
+                0 => "sky.status",
+                1 => "sky.launch",
+                _ => "sky.queue",
+            };
             requests.push(ServerRequest {
                 id,
                 name: name.to_owned(),

@@ -34,7 +34,7 @@ const LAYERS: [&[&str]; 11] = [
     &["config", "profiler"],
     &["plan"],
     &["analysis", "api"],
-    &["comparison", "live"],
+    &["comparison", "explanation", "live"],
     &["render", "resources", "schema", "traffic"],
     &["recommend"],
 ];

@@ -53,6 +53,7 @@ impl Site {
             copies_credentials: false,
             credentials: Credentials::None,
             metrics_login: None,
+            traced: None,
         })?;
         let done = work(&session, &sky);
         // A Ctrl-C that ended the work does not cancel the stop; another one does.

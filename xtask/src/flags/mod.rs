@@ -5,6 +5,7 @@ mod ab;
 mod bench;
 mod bisect;
 mod compare;
+mod explain;
 mod load;
 mod paired;
 mod profile;
@@ -20,6 +21,7 @@ pub(crate) use ab::Ab;
 pub(crate) use bench::{Bench, BenchClient, BenchProfiler};
 pub(crate) use bisect::Bisect;
 pub(crate) use compare::Compare;
+pub(crate) use explain::Explain;
 pub(crate) use load::{Load, Results};
 pub(crate) use paired::Paired;
 pub(crate) use profile::{Profile, Profiler};
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Find the release, nightly build or commit that made a metric worse.
     Bisect(Box<Bisect>),
+    /// Show what the requests behind a run's largest peaks allocate and import.
+    Explain(Explain),
     /// Store finished runs as a reference, and compare later ones with it.
     #[command(subcommand)]
     Reference(Reference),
@@ -55,8 +59,8 @@ pub(crate) enum Command {
     Runs(Runs),
     /// Recommend SkyPilot's memory constants from the peaks of runs, or print a patch.
     Recommend(Recommend),
-    /// Write the JSON schemas of report.json, compare.json, bisect.json and references into the
-    /// checkout.
+    /// Write the JSON schemas of report.json, compare.json, bisect.json, explanation.json and
+    /// references into the checkout.
     Schema,
     /// Run every test that needs no SkyPilot server.
     Test(Test),

@@ -20,6 +20,7 @@ mod semaphores;
 mod sizing;
 mod ssh_sockets;
 mod system;
+mod tracing;
 
 use anyhow::Result;
 use host::progress::Progress;
@@ -43,6 +44,7 @@ pub(crate) use health::runtime;
 pub(crate) use launch::timeout_usage_error;
 pub(crate) use ports::DEFAULT_API_PORT;
 pub(crate) use sizing::{StatedSize, why_without_cpus};
+pub(crate) use tracing::Traced;
 
 use crate::sky::SkyInstallation;
 use facts::Facts;
@@ -69,6 +71,8 @@ pub(crate) struct Context<'a> {
     pub(crate) credentials: Credentials,
     /// Login in the URL of the server's metrics.
     pub(crate) metrics_login: Option<Login>,
+    /// Tracing of the executors of an isolated server; `None` for a server that is measured.
+    pub(crate) traced: Option<Traced>,
 }
 
 impl Context<'_> {

@@ -10,7 +10,7 @@ use skyload::env;
 use skyload::infrastructure::Infrastructure;
 
 use super::copies::copy_folder;
-use super::{Context, credentials};
+use super::{Context, credentials, tracing};
 
 /// SkyPilot configuration by which managed jobs run inside of the server, so that listing them
 /// needs no cloud.
@@ -34,6 +34,9 @@ pub(super) fn home(context: &Context<'_>, home: &Path) -> Result<()> {
             copy_folder(&folder.from, &home.join(&folder.to))?;
         }
     }
+    if context.traced.is_some() {
+        tracing::prepare(context.run)?;
+    }
     if let (Infrastructure::Clouds(clouds), true) =
         (&context.plan.infrastructure, context.copies_credentials)
     {
@@ -42,8 +45,16 @@ pub(super) fn home(context: &Context<'_>, home: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Variables of a server that launches on local infras.
+/// Variables of a server that launches on local infras, or whose executors are traced.
 pub(super) fn variables(context: &Context<'_>) -> Vec<(String, String)> {
+    let variables = variables_of_infra(context);
+    match context.traced {
+        Some(traced) => tracing::variables(traced, context.run, variables),
+        None => variables,
+    }
+}
+
+fn variables_of_infra(context: &Context<'_>) -> Vec<(String, String)> {
     let Some(setup) = &context.setup else { return Vec::new() };
     let mut variables = setup.variables();
     variables.push(("PATH".to_owned(), setup.path(&env::text("PATH").unwrap_or_default())));

@@ -10,6 +10,7 @@ mod bisecting;
 mod cancelled_launches;
 mod comparing;
 mod console;
+mod explaining;
 mod for_ci;
 mod held;
 mod ignored_signals;

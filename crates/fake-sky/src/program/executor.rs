@@ -21,7 +21,7 @@ use nix::unistd::dup2_stdout;
 use super::interrupts::{Ended, Interrupts};
 use super::protocol::{DONE, Order, Queue, READY};
 use super::role::{self, Role};
-use super::{leaks, watchdog};
+use super::{leaks, traces, watchdog};
 
 /// Duration of a memory spike: shorter than the sampling interval of most profilers.
 const SPIKE: Duration = Duration::from_millis(40);
@@ -31,6 +31,7 @@ pub(crate) fn import(queue: Queue, settings: &Settings) -> anyhow::Result<()> {
     title::set_process_name("python");
     watchdog::start(settings)?;
     thread::sleep(settings.import);
+    traces::of_import(queue.name(), settings.executor_mib)?;
 
     let title = format!("SkyPilot:executor:{}:{}", queue.name(), std::process::id());
     let (name, value) = Role::Executor.variable();
@@ -79,6 +80,7 @@ fn run_orders(
     leaked: &mut Option<Vec<u8>>,
 ) -> anyhow::Result<End> {
     let mut was_interrupted = false;
+    let queue = own_queue();
     let orders = BufReader::new(server.try_clone()?).lines();
     if send(&server, READY).is_err() {
         return Ok(End::Orphaned);
@@ -95,6 +97,7 @@ fn run_orders(
                 was_interrupted |=
                     run(service, settings.spike_mib, interrupts) == Ended::Interrupted;
                 drop(taken);
+                traces::of_request(&queue, &request, mib)?;
                 if leaked.is_none() {
                     *leaked = Some(leaks::create(settings)?);
                 }
@@ -108,6 +111,12 @@ fn run_orders(
         }
     }
     Ok(End::Orphaned)
+}
+
+/// Name of the queue in the title of this process, `SkyPilot:executor:QUEUE:PID`.
+fn own_queue() -> String {
+    let title = std::env::args().next().unwrap_or_default();
+    title.split(':').nth(2).unwrap_or_default().to_owned()
 }
 
 fn run(service: Duration, spike_mib: usize, interrupts: &Interrupts) -> Ended {

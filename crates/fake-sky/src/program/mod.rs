@@ -18,6 +18,7 @@ mod protocol;
 mod role;
 mod server;
 mod server_control;
+mod traces;
 mod watchdog;
 
 use std::process::ExitCode;

@@ -26,6 +26,7 @@ mod served;
 mod settle;
 mod single_run;
 mod sizes;
+mod traced;
 
 use anyhow::Result;
 use host::progress::Progress;
@@ -45,6 +46,7 @@ pub(crate) use prepare::{machine, runs_dir};
 pub(crate) use prepared::{Coordinator, Prepared};
 pub(crate) use repeat::RunSet;
 pub(crate) use single_run::run as run_once;
+pub(crate) use traced::TracedServer;
 
 pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
     let flags::Load { request, repeat, live, results } = flags;

@@ -23,12 +23,7 @@ pub(super) fn run(run: &mut ActiveRun<'_>) -> Result<()> {
     step.done(step_result(stopped));
 
     if stopped.is_none() {
-        // No `?` before the teardown: resources are torn down after an error, too.
-        let loaded = launch_and_load(run);
-        if plan.launches() && needs_teardown(run, loaded.is_err()) {
-            resources::tear_down(run)?;
-        }
-        loaded?;
+        load_alone(run)?;
         stopped = run.monitor.stopped();
     }
 
@@ -55,11 +50,23 @@ pub(super) fn run(run: &mut ActiveRun<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Runs setup, load and teardown.
+pub(super) fn load_alone(run: &mut ActiveRun<'_>) -> Result<()> {
+    // No `?` before the teardown: resources are torn down after an error, too.
+    let loaded = launch_and_load(run);
+    if run.plan.launches() && needs_teardown(run, loaded.is_err()) {
+        resources::tear_down(run)?;
+    }
+    loaded
+}
+
 fn launch_and_load(run: &mut ActiveRun<'_>) -> Result<()> {
     if run.plan.launches() && resources::set_up(run)?.is_some() {
         return Ok(());
     }
-    scenarios::load(run)?;
+    if !run.plan.scenarios.is_empty() {
+        scenarios::load(run)?;
+    }
     if let Some(scraper) = &run.scraper {
         scraper.load_ended();
     }

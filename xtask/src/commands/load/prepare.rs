@@ -234,13 +234,25 @@ pub(crate) fn runs_dir(out: Option<&Path>, workspace: &Workspace) -> Result<Path
     }
 }
 
-/// Creates the directory of the results below `under`, with request, facts and plan.
+/// Creates the directory of the results below `under`, as the latest there.
 pub(super) fn run_dir(
     under: &Path,
     request: &LoadRequest,
     plan: &LoadPlan,
     set: &RunSet,
     progress: Progress,
+) -> Result<RunDir> {
+    let run = create_run_dir(under, request, plan, Some(set))?;
+    runs::warn_if_not_latest(run.link_latest()?, run.path(), progress);
+    Ok(run)
+}
+
+/// Creates a directory of results below `under`, with request, facts and plan.
+pub(super) fn create_run_dir(
+    under: &Path,
+    request: &LoadRequest,
+    plan: &LoadPlan,
+    set: Option<&RunSet>,
 ) -> Result<RunDir> {
     let run = RunDir::create(&under.join(RunId::generate().as_str()))?;
     write_json(&run.request(), &RequestFile::of(request.clone()))?;
@@ -252,11 +264,10 @@ pub(super) fn run_dir(
         coordinator,
         estimate: plan.estimate(),
         memory_before: Some(memory_before),
-        set: set.next_place(&run.id()),
+        set: set.and_then(|set| set.next_place(&run.id())),
     };
     write_json(&run.facts(), &facts)?;
     write_json(&run.plan(), plan)?;
-    runs::warn_if_not_latest(run.link_latest()?, run.path(), progress);
     Ok(run)
 }
 

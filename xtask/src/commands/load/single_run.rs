@@ -65,6 +65,7 @@ pub(crate) fn run(
         copies_credentials: request.copy_credentials,
         metrics_login: credentials::metrics_login(request),
         credentials: prepared.credentials.clone(),
+        traced: None,
     };
     measure(&context, infra, tests).with_context(|| format!("run {} has no result", run.id()))?;
 

@@ -19,7 +19,7 @@ pub(super) struct RunDirectory {
 
 impl RunDirectory {
     /// Runs in a directory, newest first; none if it does not exist. Leaves out links, files, and
-    /// directories without the name and the files of a run.
+    /// directories without the name and the files of a measured run.
     pub(super) fn all_in(folder: &Path) -> Result<Vec<Self>> {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -37,7 +37,8 @@ impl RunDirectory {
             if let (true, Some(began)) = (is_directory, began) {
                 let run = RunDir::open(&entry.path())?;
                 // A run that is starting has the directory of outcomes before it has a plan.
-                if run.plan().is_file() || run.outcomes().is_dir() {
+                let is_run = run.plan().is_file() || run.outcomes().is_dir();
+                if is_run && !run.is_traced() {
                     runs.push(Self { run, began });
                 }
             }

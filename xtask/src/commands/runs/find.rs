@@ -68,6 +68,13 @@ fn look_up(workspace: &Workspace, name: &Path, wanted: Wanted) -> Result<Found> 
         return Ok(Found::Profile(profile));
     }
     let run = RunDir::open(&path)?;
+    if run.is_traced() {
+        return Err(usage_error(format!(
+            "expected a measured {wanted}, got `{}`, a server whose executors were traced by \
+             `cargo xtask explain`",
+            name.display()
+        )));
+    }
     let holds_run = run.plan().try_exists().with_context(|| format!("opening {}", name.display()));
     match holds_run? {
         true => Ok(Found::Run(run)),

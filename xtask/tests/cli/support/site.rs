@@ -177,6 +177,11 @@ impl Site {
         self.directories_in("profiles")
     }
 
+    /// Directories of the site's explanations, oldest first.
+    pub(crate) fn explanations(&self) -> Vec<PathBuf> {
+        self.directories_in("explanations")
+    }
+
     fn directories_in(&self, parent: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.state().join(parent)).into_iter().flatten().flatten();
         // Leaves out the link `latest` and its temporary name.

@@ -1,0 +1,73 @@
+//! Explanations of peaks: `cargo xtask explain`.
+
+use std::ffi::OsStr;
+use std::fs;
+
+use predicates::prelude::{PredicateBooleanExt as _, predicate};
+use skyload::analysis::Verdict;
+use skyload::explanation::{Answer, Explanation};
+use skyload::record::read_json;
+use skyload::scenario::ScenarioId;
+use skyload::units::ByteSize;
+
+use crate::support::{Schema, Site};
+
+#[test]
+fn the_request_behind_a_peak_is_traced_in_a_server_that_is_no_run() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let load = site.load(["--api", "status"]).fake("SERVICE_MS", 400).fake("DAEMONS", 0);
+    let run = load.fake("REQUEST_MIB", "sky.status:60").run()?;
+    run.expect(&site, Verdict::Pass)?;
+
+    let explain = ["explain", "latest", "--top", "1"];
+    let explained =
+        site.xtask(explain).fake("REQUEST_MIB", "sky.status:60").fake("DAEMONS", 0).run()?;
+    explained
+        .assert()
+        .code(0)
+        .stdout(predicate::str::contains("\n  Repeated by api:status: first request of its"))
+        .stdout(predicate::str::contains("sky/core.py:100"))
+        .stdout(predicate::str::contains("\nIMPORT of SkyPilot"));
+    site.assert_nothing_is_left();
+    let folder = site.explanations().pop().expect("the explanation has a directory");
+    let json: serde_json::Value = read_json(&folder.join("explanation.json"), "explanation")?;
+    Schema::of(skyload::schema::EXPLANATION_FILE)?.check(&json)?;
+    let explanation: Explanation = serde_json::from_value(json)?;
+    assert!(explanation.import.is_some());
+    let Answer::Repeated { scenario, trace } = &explanation.peaks[0].answer else {
+        panic!("{:#?}", explanation.peaks)
+    };
+    assert_eq!(*scenario, Some(ScenarioId::ApiStatus));
+    assert_eq!(trace.growth(), ByteSize::mib(60));
+    assert_eq!(
+        trace.untraced(),
+        Some(ByteSize::mib(30)),
+        "allocations are those of a second server"
+    );
+
+    // Its servers are no runs, by any command.
+    assert_eq!(site.runs().len(), 1);
+    let server = fs::read_dir(folder.join("servers"))?.next().expect("one was started")?.path();
+    let not_measured = predicate::str::contains("a server whose executors were traced");
+    for command in ["report", "recommend", "explain"] {
+        let refused = site.xtask([OsStr::new(command), server.as_os_str()]).run()?;
+        refused.assert().code(2).stderr(not_measured.clone());
+    }
+    let servers = folder.join("servers");
+    let list =
+        site.xtask(["runs", "--out"].map(OsStr::new).into_iter().chain([servers.as_os_str()]));
+    list.run()?.assert().code(0).stdout(predicate::str::contains("api:status").not());
+    Ok(())
+}
+
+#[test]
+fn all_mistakes_of_an_explanation_are_reported_at_once() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let refused = site.xtask(["explain", "nowhere", "--top", "0"]).run()?;
+    refused
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("--top: expected a number of peaks from 1 on, got 0"))
+        .stderr(predicate::str::contains("run `nowhere` not found"));
+    Ok(())
+}
