@@ -147,8 +147,9 @@ async fn set_up_one(
                 requests.ask(&calls::LAUNCH_LONG_JOB, names).await.map(|value| job_id(&value))
             }
             Need::LongManagedJob => {
-                let submitted = requests.ask(&calls::LAUNCH_LONG_MANAGED_JOB, names).await;
-                submitted.map(|value| job_id(&value))
+                let id = job_id(&requests.ask(&calls::LAUNCH_LONG_MANAGED_JOB, names).await?);
+                running::wait_for_job(requests, &names.shared.long_job, id).await?;
+                Ok(id)
             }
             Need::Service => {
                 requests.ask(&calls::UP_SERVICE, names).await?;

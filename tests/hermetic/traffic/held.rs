@@ -8,11 +8,14 @@ use skyload::ids::ProcessIdentity;
 use skyload::limits::OpenFiles;
 use skyload::metric::{Abort, Threshold};
 use skyload::record::outcome::{Ended, ScenarioOutcome, SegmentKind, SegmentOutcome};
+use skyload::record::resources::{ResourceLog, SharedResources};
 use skyload::record::write_json;
 use skyload::resources::{self, TeardownMode};
 use skyload::scenario::ScenarioId::{
     self, ApiStatus, ApiValidate, HoldJobsLogs, HoldLogs, HoldStream, ProbeHealth,
 };
+use skyload::scenario::shared_calls::LAUNCH_LONG_MANAGED_JOB;
+use skyload::scenario::{IterationNames, SharedNames, job_id};
 use skyload::shape::{LoadShape, Model, Pause, StageList, Timed};
 use skyload::units::ByteSize;
 use skyload::usage::Usage;
@@ -146,9 +149,19 @@ async fn connections_beyond_the_servers_limit_fail_with_its_message(
 
 #[tokio::test]
 async fn a_connection_without_a_line_is_neither_held_nor_failed() -> anyhow::Result<()> {
-    // The managed job never starts, so that it prints nothing.
+    // The managed job is not waited for and never starts, so that it prints nothing.
     let server = server(&[("FAKE_SKY_LAUNCH_MS", "600000")])?;
-    let test = set_up_all(&server, &[ApiValidate, HoldJobsLogs]).await?;
+    let test = TestRun::of(&server, &[ApiValidate, HoldJobsLogs])?.on(&["aws"]).write()?;
+    let names = IterationNames {
+        shared: SharedNames::new(&test.dir.id(), "aws", 0),
+        ..IterationNames::none()
+    };
+    let submitted = requests(&test, &server)?.ask(&LAUNCH_LONG_MANAGED_JOB, &names).await;
+    let id = job_id(&submitted.map_err(anyhow::Error::msg)?);
+    let shared =
+        SharedResources { infra: "aws".to_owned(), long_managed_job_id: id, ..Default::default() };
+    let log = ResourceLog { shared: vec![shared], ..ResourceLog::default() };
+    write_json(&test.dir.resources(), &log)?;
     let (_, held) = tokio::join!(test.drive(ApiValidate), test.drive(HoldJobsLogs));
     let held = held?;
     let segment = only_segment(&held);

@@ -24,7 +24,8 @@ pub(crate) fn run(flags: &flags::Explain) -> Result<u8> {
     let order = Order::read(flags, &workspace)?;
     let signals = Signals::listen()?;
     let progress = Progress::new().verbose(flags.output.verbose);
-    let coordinator = Coordinator { workspace: &workspace, signals: &signals, progress };
+    let coordinator =
+        Coordinator { workspace: &workspace, signals: &signals, progress, live: None };
     let (explanation, directory) =
         signals.mark_interrupted(servers::explain(&order, coordinator))?;
     write_json(&directory.json(), &explanation)?;
