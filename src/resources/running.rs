@@ -30,7 +30,8 @@ pub(super) async fn wait_for_job(
     wait(requests, &calls::JOBS, &expected, |row| row.id == id).await
 }
 
-/// Status that is waited for.
+/// Status that is waited for. Sources: `ManagedJobStatus` in `sky/jobs/state.py`, `ServiceStatus`
+/// in `sky/serve/serve_state.py`.
 struct Expected<'a> {
     /// Step of the failure.
     step: &'static str,
@@ -46,9 +47,8 @@ async fn wait(
     is_it: impl Fn(&Row) -> bool,
 ) -> Result<(), Failure> {
     loop {
-        // Sources: `ManagedJobStatus` in `sky/jobs/state.py`, `ServiceStatus` in
-        // `sky/serve/serve_state.py`. A busy server may fail to list now and then; the caller has a time limit.
-        let owners = Owners::of_tag(tag(expected.name));
+        // A busy server may fail to list now and then; the caller has a time limit.
+        let owners = Owners::of_tag(beginning(expected.name));
         let rows = requests.list(list, &owners).await.unwrap_or_default();
         match rows.iter().find(|row| is_it(row)).map(|row| row.status.as_str()) {
             Some(status) if status == expected.status || status == "SUCCEEDED" => return Ok(()),
@@ -66,7 +66,7 @@ async fn wait(
     }
 }
 
-/// Tag of the run, with which a shared resource's name begins.
-fn tag(name: &str) -> &str {
-    name.rsplit_once('-').map_or(name, |(tag, _)| tag)
+/// Beginning of a shared resource's name, by which its row is listed as the run's.
+fn beginning(name: &str) -> &str {
+    name.rsplit_once('-').map_or(name, |(beginning, _)| beginning)
 }
