@@ -30,6 +30,8 @@ pub async fn set_up(
     needed.sort_by_key(|(need, _)| *need == Need::Job);
     // Submitted to the cluster, once it is up.
     needed.retain(|(need, _)| *need != Need::LongJob);
+    // Its time begins when it runs, so that nothing else may be waited for then.
+    let is_alone = |need: Need| need == Need::Job && plan.follows_job_for_a_time();
     let infras = plan.infrastructure.names();
     let names_by_infra = infras.iter().enumerate().map(|(number, infra)| IterationNames {
         shared: SharedNames::new(run, infra, number),
@@ -41,8 +43,9 @@ pub async fn set_up(
     let names_by_infra: Vec<IterationNames> = names_by_infra.collect();
     let names_on = |infra: &str| names_by_infra.iter().find(|names| names.shared.infra == infra);
     let resources = needed.iter().filter_map(|(need, infra)| Some((names_on(infra)?, *need)));
+    let (followed, others): (Vec<_>, Vec<_>) = resources.partition(|(_, need)| is_alone(*need));
     let interval = plan.setup_interval();
-    let setups = (0..).zip(resources).map(async |(number, (names, need))| {
+    let set_up_with_long_job = async |(number, (names, need)): (u32, (&IterationNames, Need))| {
         tokio::time::sleep(interval * number).await;
         let one = set_up_one(requests, plan, names, need, limit, &timeline).await;
         let has_long_job = shared.contains(&(Need::LongJob, names.shared.infra.as_str()));
@@ -51,8 +54,12 @@ pub async fn set_up(
             false => None,
         };
         [one].into_iter().chain(long_job)
-    });
-    let done: Vec<_> = join_all(setups).await.into_iter().flatten().collect();
+    };
+    let mut done = Vec::new();
+    for stage in [others, followed] {
+        let setups = (0..).zip(stage).map(&set_up_with_long_job);
+        done.extend(join_all(setups).await.into_iter().flatten());
+    }
     let mut log = ResourceLog::default();
     for names in &names_by_infra {
         let infra = names.shared.infra.clone();

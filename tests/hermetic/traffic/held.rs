@@ -8,14 +8,14 @@ use skyload::ids::ProcessIdentity;
 use skyload::limits::OpenFiles;
 use skyload::metric::{Abort, Threshold};
 use skyload::record::outcome::{Ended, ScenarioOutcome, SegmentKind, SegmentOutcome};
-use skyload::record::resources::{ResourceLog, SharedResources};
+use skyload::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
 use skyload::record::write_json;
 use skyload::resources::{self, TeardownMode};
 use skyload::scenario::ScenarioId::{
     self, ApiStatus, ApiValidate, HoldJobsLogs, HoldLogs, HoldStream, ProbeHealth,
 };
 use skyload::scenario::shared_calls::LAUNCH_LONG_MANAGED_JOB;
-use skyload::scenario::{IterationNames, SharedNames, job_id};
+use skyload::scenario::{IterationNames, Need, SharedNames, job_id};
 use skyload::shape::{LoadShape, Model, Pause, StageList, Timed};
 use skyload::units::ByteSize;
 use skyload::usage::Usage;
@@ -160,7 +160,16 @@ async fn a_connection_without_a_line_is_neither_held_nor_failed() -> anyhow::Res
     let id = job_id(&submitted.map_err(anyhow::Error::msg)?);
     let shared =
         SharedResources { infra: "aws".to_owned(), long_managed_job_id: id, ..Default::default() };
-    let log = ResourceLog { shared: vec![shared], ..ResourceLog::default() };
+    let step = ResourceStep {
+        stage: Stage::SetUp,
+        need: Some(Need::LongManagedJob),
+        what: "a managed job".to_owned(),
+        infra: "aws".to_owned(),
+        took: Duration::ZERO,
+        ended: None,
+        failure: None,
+    };
+    let log = ResourceLog { shared: vec![shared], steps: vec![step], ..ResourceLog::default() };
     write_json(&test.dir.resources(), &log)?;
     let (_, held) = tokio::join!(test.drive(ApiValidate), test.drive(HoldJobsLogs));
     let held = held?;

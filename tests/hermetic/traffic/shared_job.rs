@@ -2,7 +2,8 @@
 
 use skyload::record::read;
 use skyload::record::resources::ResourceLog;
-use skyload::scenario::ScenarioId::ApiJobsLogs;
+use skyload::scenario::Need;
+use skyload::scenario::ScenarioId::{ApiJobsLogs, ApiTailLogs};
 
 use super::TestRun;
 use super::launching::{requests, server, set_up_test};
@@ -36,6 +37,26 @@ async fn a_job_that_is_followed_for_a_time_runs_before_the_load() -> anyhow::Res
     // As upstream's load test: users of a burst follow it from its submission.
     let (states, log) = set_up(&slow, None).await?;
     assert_eq!((states, log.failed().count()), (vec!["PENDING".to_owned()], 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_that_is_followed_for_a_time_is_submitted_when_all_else_is_set_up()
+-> anyhow::Result<()> {
+    let server = server(&[("FAKE_SKY_LAUNCH_MS", "300"), ("FAKE_SKY_SLEEP_MS", "1000")])?;
+    let test = TestRun::of(&server, &[ApiJobsLogs, ApiTailLogs])?.on(&["aws"]);
+    let test = set_up_test(&server, test.shaped(timed("1 for 60s", "0s"), 1).write()?).await?;
+    let log: ResourceLog = read(&test.dir.resources())?;
+    let ended = |need| {
+        let step = log.steps.iter().find(|step| step.need == Some(need));
+        step.map(|step| (step.ended, step.took))
+    };
+    let (Some((Some(cluster), _)), Some((Some(job), took))) =
+        (ended(Need::Cluster), ended(Need::Job))
+    else {
+        panic!("both are set up: {log:?}")
+    };
+    assert!(job.since(cluster) >= took, "{log:?}");
     Ok(())
 }
 
