@@ -5,9 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::history::{History, NOISE, Span};
+use super::history::{History, Span};
 use super::names::{NamedRequest, Names, RequestKind};
-use crate::record::profile::{ExecutorReading, Output, UnreadOutput, is_daemon};
+use crate::record::profile::{ExecutorReading, Output, PEAK_NOISE, UnreadOutput, is_daemon};
 use crate::units::{self, ByteSize};
 
 /// Cause of an executor's peak.
@@ -129,7 +129,7 @@ pub(super) fn of(history: &History<'_>, names: &Names<'_>) -> Cause {
         };
     }
     let top = readings.iter().map(|reading| reading.memory.peak.as_u64()).max().unwrap_or(0);
-    let reaches = |peak: ByteSize| peak.as_u64().saturating_add(NOISE) >= top;
+    let reaches = |peak: ByteSize| peak.as_u64().saturating_add(PEAK_NOISE) >= top;
     // There is one: that of `top`.
     let index = readings.iter().position(|one| reaches(one.memory.peak)).unwrap_or(0);
     let reading = readings[index];

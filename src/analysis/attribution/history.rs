@@ -7,17 +7,14 @@ use crate::analysis::recording::Recording;
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
 use crate::record::profile::{
-    ExecutedRequest, ExecutorReading, ExecutorRequests, Output, ProcessRecord, ProfileLine,
-    RequestFinder,
+    ExecutedRequest, ExecutorReading, ExecutorRequests, Output, PEAK_NOISE, ProcessRecord,
+    ProfileLine, RequestFinder,
 };
 use crate::units::ByteSize;
 
 /// Classes of processes that run requests, one at a time.
 pub(super) const CLASSES: [ProcessClass; 2] =
     [ProcessClass::ShortExecutor, ProcessClass::LongExecutor];
-
-/// Rise of a high-water mark that is within the error of its readings, in bytes.
-pub(super) const NOISE: u64 = 1 << 20;
 
 /// Readings of one executor, in their order.
 pub(super) struct History<'a> {
@@ -123,7 +120,7 @@ impl<'a> History<'a> {
         let marks = marks.map(|memory| memory.peak).chain(self.ended.iter().map(|one| one.peak));
         let read = marks.max()?.as_u64();
         let peak = self.record.peak.filter(|_| self.record.swapped.is_none())?;
-        (peak.as_u64() > read.saturating_add(NOISE)).then_some(peak)
+        (peak.as_u64() > read.saturating_add(PEAK_NOISE)).then_some(peak)
     }
 
     /// Whether a request began at this reading while another one ran at the reading before.

@@ -16,14 +16,14 @@ use super::{FULL, WINDOW};
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::record::profile::{
-    EndedRequests, ExecutedRequest, ExecutorReading, ExecutorRequests, ProfileLine, RequestFinder,
-    UnlistedRequests,
+    EndedRequests, ExecutedRequest, ExecutorReading, ExecutorRequests, PEAK_NOISE, ProfileLine,
+    RequestFinder, UnlistedRequests,
 };
 use crate::units::ByteSize;
 
 /// Rise of an executor's high-water mark from which on a reading stays, in bytes. Half of what the
 /// report takes for noise, so that the reading in which the peak was reached is told as before.
-const RISE: u64 = 512 << 10;
+const RISE: u64 = PEAK_NOISE / 2;
 
 /// Time of which the reading with the largest RSS stays, and those that were larger by
 /// [`PART_RISE`] than the ones of the part that stayed before.

@@ -15,12 +15,12 @@ use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::profiler::source::{Memory, ProcessSource};
-use crate::record::profile::{ExecutorMemory, ExecutorReading, Output, is_daemon};
+use crate::record::profile::{ExecutorMemory, ExecutorReading, Output, PEAK_NOISE, is_daemon};
 use crate::units::ByteSize;
 
 /// Rise of a high-water mark from which on a reading is noted, in bytes. Smaller ones are within
 /// the error of the kernel's counters.
-const RISE: u64 = 512 << 10;
+const RISE: u64 = PEAK_NOISE / 2;
 
 /// Change of RSS from which on a reading is noted, in bytes. Files in `/proc` differ by some
 /// 100 kB per CPU.
