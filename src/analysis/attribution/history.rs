@@ -130,6 +130,16 @@ impl<'a> History<'a> {
         before.is_some() && now.is_some() && before != now
     }
 
+    /// Whether the next reading may be long after the end of a request. A thinned reading at which
+    /// one request takes over from another may be there for the end of the other alone.
+    pub(super) fn may_lack_end(&self, span: &Span<'_>) -> bool {
+        let first = span.readings.start;
+        span.readings.len() == 1
+            && span.readings.end < self.readings.len()
+            && self.readings[first].thinned
+            && self.takes_over_at(first)
+    }
+
     /// Growth of the high-water mark by a request; `None` if the mark before is unknown.
     pub(super) fn growth(&self, span: &Span<'_>) -> Option<ByteSize> {
         let first = self.readings[span.readings.start];

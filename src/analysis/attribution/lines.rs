@@ -113,7 +113,10 @@ fn request_line(
     names: &Names<'_>,
     end: Option<Timestamp>,
 ) -> RequestLine {
-    let points = points(history, span.readings.clone(), end);
+    let mut points = points(history, span.readings.clone(), end);
+    if history.may_lack_end(span) {
+        points.pop();
+    }
     let first = points.first().map_or(0, |(_, rss)| rss.as_u64());
     let most = points.iter().map(|(_, rss)| rss.as_u64()).max().unwrap_or(0);
     RequestLine {

@@ -70,6 +70,9 @@ struct Executor {
 struct Held {
     reading: ExecutorReading,
     state: State,
+    /// Whether the reading stays only because it ends a request that does. Otherwise the end of the
+    /// request that it begins would stay, too, and so on for as long as requests follow at once.
+    only_ends: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,11 +159,12 @@ impl Executor {
         if is_thinned {
             self.ended.extend(ended);
             reading.thinned = true;
-            self.held.push(Held { reading, state: State::LeftOut });
+            self.held.push(Held { reading, state: State::LeftOut, only_ends: false });
             return None;
         }
         self.kept_peak = self.peak;
-        self.held.push(Held { reading: reading.clone(), state: State::Written });
+        let written = reading.clone();
+        self.held.push(Held { reading: written, state: State::Written, only_ends: false });
         self.forget();
         Some(reading)
     }
@@ -190,6 +194,7 @@ impl Executor {
                 self.keep(index);
             } else if self.ends_kept_request(index) {
                 self.mark(index);
+                self.held[index].only_ends = true;
             }
         }
         if let Some(last) = last {
@@ -220,18 +225,21 @@ impl Executor {
 
     fn mark(&mut self, index: usize) {
         let held = &mut self.held[index];
+        held.only_ends = false;
         if held.state == State::LeftOut {
             held.state = State::Kept;
         }
     }
 
-    /// Whether the request of the reading before has ended, and its start stays.
+    /// Whether the request of the reading before has ended, and its start stays for its own sake.
     fn ends_kept_request(&self, index: usize) -> bool {
         index.checked_sub(1).is_some_and(|before| {
             let request = self.request(before);
+            let start = &self.held[self.start(before)];
             request.is_some()
                 && request != self.request(index)
-                && self.held[self.start(before)].state != State::LeftOut
+                && start.state != State::LeftOut
+                && !start.only_ends
         })
     }
 

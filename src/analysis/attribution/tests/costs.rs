@@ -85,6 +85,22 @@ fn of_very_many_executors_the_largest_are_drawn() {
     assert_eq!((short.executors_left_out, short.requests.len()), (10, 300));
 }
 
+#[test]
+fn a_request_whose_end_was_thinned_is_not_drawn_until_a_reading_long_after_it() {
+    let mut profile = idle();
+    profile.reads(1000, request("a"), (120, 120)).reads(2000, request("b"), (110, 120));
+    profile.last().thinned = true;
+    profile.reads(9000, request("c"), (180, 180));
+    profile.last().thinned = true;
+    let lines = profile.recorded(|recording| executor_lines(recording, None));
+    let [b] =
+        lines[0].requests.iter().filter(|one| one.request.ends_with(" b")).collect::<Vec<_>>()[..]
+    else {
+        panic!("{:?}", lines[0].requests)
+    };
+    assert_eq!(b.points.last().map(|(at, _)| *at), Some(at(2000)));
+}
+
 fn mib(one: u64, other: u64) -> (Option<ByteSize>, Option<ByteSize>) {
     (Some(ByteSize::mib(one)), Some(ByteSize::mib(other)))
 }

@@ -22,10 +22,15 @@ struct Feed {
 
 impl Feed {
     fn thinning() -> Self {
+        Self::thinning_since(None)
+    }
+
+    /// Thinner that has begun to thin while this request runs.
+    fn thinning_since(request: Option<&str>) -> Self {
         let mut feed = Self::default();
         _ = feed.thinner.advance(BEGAN);
         // A first reading that is written.
-        feed.reads(0, None, 100, 100);
+        feed.reads(0, request, 100, 100);
         assert_eq!(feed.lines.len(), 1);
         feed.lines.clear();
         feed.advances(0);
@@ -131,6 +136,36 @@ fn the_last_reading_stays_with_its_request() {
     let [ended] = &listed[..] else { panic!("one line: {listed:?}") };
     assert_eq!(ended.running_since_mark, Some(ByteSize::mib(100)));
     assert_eq!(ended.requests[0].id, "a");
+}
+
+#[test]
+fn an_hour_of_requests_that_follow_at_once_is_thinned() {
+    let mut feed = Feed::thinning_since(Some("whole"));
+    for minute in 0..60 {
+        for second in 0..60 {
+            let millis = (minute * 60 + second) * 1_000;
+            feed.reads(millis + 500, Some(&format!("{minute}-{second}")), 100, 100);
+        }
+        feed.advances((minute + 1) * 60_000);
+    }
+    // Of each part, the largest RSS with the two readings before it and its end.
+    let written = feed.written();
+    assert!((20..=30).contains(&written.len()), "{written:?}");
+}
+
+#[test]
+fn a_rise_of_a_request_that_took_over_stays_with_its_end() {
+    let mut feed = Feed::thinning();
+    // The largest RSS of the part.
+    feed.reads(1_000, Some("a"), 100, 100);
+    // The end of a, and the start of a rise.
+    feed.reads(2_000, Some("b"), 99, 100);
+    feed.reads(3_000, Some("b"), 99, 110);
+    feed.reads(4_000, Some("c"), 98, 110);
+    feed.reads(5_000, Some("d"), 98, 110);
+    feed.reads(6_000, Some("e"), 98, 110);
+    feed.advances(60_000);
+    assert_eq!(feed.written(), [1_000, 2_000, 3_000, 4_000]);
 }
 
 #[test]
