@@ -87,6 +87,11 @@ impl Watch {
         self.asked.is_none_or(|asked| at.since(asked) >= ASK_INTERVAL)
     }
 
+    /// Whether any reading was noted.
+    pub(super) const fn has_readings(&self) -> bool {
+        self.noted.is_some()
+    }
+
     fn has_changed(&self, output: &Output) -> bool {
         self.noted.as_ref().is_none_or(|noted| noted.output != *output)
     }
@@ -152,6 +157,11 @@ impl<S: ProcessSource> Tree<S> {
     /// Readings of executors that were noted since the last call.
     pub(in crate::profiler) fn take_executor_readings(&mut self) -> Vec<ExecutorReading> {
         std::mem::take(&mut self.executor_readings)
+    }
+
+    /// Executors with readings that have exited since the last call.
+    pub(in crate::profiler) fn take_ended_executors(&mut self) -> Vec<ProcessIdentity> {
+        std::mem::take(&mut self.ended_executors)
     }
 
     /// Watches a member at one reading, if it is an executor.

@@ -169,6 +169,37 @@ fn a_rise_of_a_request_that_took_over_stays_with_its_end() {
 }
 
 #[test]
+fn an_executor_that_has_exited_is_written_with_the_window_and_forgotten() {
+    let mut feed = Feed::thinning();
+    feed.reads(1_000, Some("a"), 100, 100);
+    feed.advances(60_000);
+    feed.lines.clear();
+    feed.reads(61_000, Some("a"), 99, 100);
+    feed.advances(120_000);
+    // Without a reading in the window of its exit.
+    feed.thinner.end(&[PROCESS]);
+    feed.lines.clear();
+    feed.advances(180_000);
+    assert_eq!(feed.written(), [61_000], "the last reading of the executor");
+    let [exited] = &feed.listed()[..] else { panic!("one executor") };
+    assert_eq!((exited.requests.len(), exited.requests[0].id.as_str()), (1, "a"));
+    assert_eq!(exited.running_since_mark, Some(ByteSize::mib(100)));
+    assert!(feed.thinner.executors.is_empty());
+    feed.lines.clear();
+    feed.finish(190_000);
+    assert!(feed.lines.is_empty(), "{:?}", feed.lines);
+}
+
+#[test]
+fn an_executor_that_exits_while_all_is_written_is_forgotten_at_once() {
+    let mut feed = Feed::default();
+    _ = feed.thinner.advance(BEGAN);
+    feed.reads(0, Some("a"), 100, 100);
+    feed.thinner.end(&[PROCESS]);
+    assert!(feed.thinner.executors.is_empty());
+}
+
+#[test]
 fn every_request_is_listed_with_its_cost_once_it_is_complete() {
     let mut feed = Feed::thinning();
     feed.reads(1_000, Some("a"), 110, 110);
@@ -214,6 +245,23 @@ fn requests_beyond_the_limit_are_summed_up_those_with_the_least_growth() {
     let cpu = Duration::from_millis(5 * 20);
     assert_eq!((unlisted.requests, unlisted.growth_max), (5, ByteSize(0)));
     assert_eq!((unlisted.cpu, unlisted.cpu_requests), (cpu, 5));
+}
+
+#[test]
+fn a_request_that_still_runs_is_listed_however_many_have_grown_more() {
+    let mut feed = Feed::thinning();
+    let requests = u64::try_from(MAX_LISTED).unwrap() + 5;
+    for number in 0..requests {
+        feed.reads(1_000 + number * 50, Some(&number.to_string()), 100, 101 + number);
+        feed.reads(1_020 + number * 50, None, 100, 101 + number);
+    }
+    feed.reads(50_000, Some("last"), 100, 100 + requests);
+    feed.finish(51_000);
+    let [executor] = &feed.listed()[..] else { panic!("one executor") };
+    assert_eq!(executor.requests.len(), MAX_LISTED);
+    assert_eq!(executor.requests.last().map(|request| request.id.as_str()), Some("last"));
+    assert_eq!(executor.running_since_mark, Some(ByteSize::mib(100 + requests)));
+    assert_eq!(executor.unlisted.map(|unlisted| unlisted.requests), Some(6));
 }
 
 #[test]

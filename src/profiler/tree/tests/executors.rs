@@ -92,6 +92,21 @@ fn the_end_of_a_request_is_noted_although_its_memory_stays() {
 }
 
 #[test]
+fn an_executor_that_has_exited_is_told_once_and_other_processes_are_not() {
+    let mut h = with_executor();
+    h.machine.start(12, ROOT, "ssh host", 10);
+    h.sample();
+    assert_eq!(h.tree.take_ended_executors(), []);
+    h.machine.end(11);
+    h.machine.end(12);
+    h.samples(2);
+    let executor = h.record(11).identity;
+    assert_eq!(h.tree.take_ended_executors(), [executor]);
+    h.samples(2);
+    assert_eq!(h.tree.take_ended_executors(), []);
+}
+
+#[test]
 fn growth_of_one_request_is_noted_a_few_times_a_second_only() {
     let mut h = with_executor();
     h.machine.run(11, Some("a"));
