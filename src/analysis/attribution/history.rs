@@ -87,6 +87,13 @@ impl<'a> History<'a> {
         requests
     }
 
+    /// Number of requests that the executor ran, those that are not listed included.
+    pub(super) fn count(&self) -> usize {
+        let unlisted = self.ended.iter().filter_map(|executor| executor.unlisted.as_ref());
+        let unlisted: usize = unlisted.map(|unlisted| unlisted.requests as usize).sum();
+        self.requests().len() + unlisted
+    }
+
     /// Requests that the executor ran, in their order.
     pub(super) fn spans(&self) -> Vec<Span<'a>> {
         let mut spans: Vec<Span<'a>> = Vec::new();

@@ -41,7 +41,7 @@ pub struct ExecutorLines {
     pub executors_left_out: usize,
     /// Requests on these lines, in the order of their growth.
     pub requests: Vec<RequestLine>,
-    /// Number of requests that were left out, those with the least growth.
+    /// Number of requests of these executors that were left out, those with the least growth.
     pub left_out: usize,
 }
 
@@ -89,7 +89,7 @@ pub(in crate::analysis) fn assemble(
         let mut requests: Vec<RequestLine> = spans.collect();
         requests.sort_by_key(|request| Reverse(request.growth));
         requests.truncate(MAX_REQUESTS);
-        let all: usize = histories.iter().map(|history| history.requests().len()).sum();
+        let all: usize = histories.iter().map(|history| history.count()).sum();
         let left_out = all.saturating_sub(requests.len());
         let line = |history: &&History<'_>| ExecutorLine {
             process: history.record.identity,
