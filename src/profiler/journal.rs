@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::thinning::LineThinner;
 use crate::clock::Timestamp;
+use crate::ids::ProcessIdentity;
 use crate::record::profile::{ProcessTable, ProfileLine};
 use crate::record::{JsonLines, RecordError, write_json};
 
@@ -55,6 +56,12 @@ impl Journal {
         let lines = self.thinner.add(line);
         self.append(lines)?;
         if self.flushed.elapsed() >= FLUSH_INTERVAL { self.samples_to_file() } else { Ok(()) }
+    }
+
+    /// Ends the readings of executors that have exited, so that none waits for the end of the
+    /// profile.
+    pub(super) fn end_executors(&mut self, exited: &[ProcessIdentity]) {
+        self.thinner.end_executors(exited);
     }
 
     fn append(&mut self, lines: Vec<ProfileLine>) -> Result<(), RecordError> {

@@ -187,6 +187,8 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         for reading in self.tree.take_executor_readings() {
             self.journal.push(ProfileLine::Executor(reading))?;
         }
+        // After their last readings.
+        self.journal.end_executors(&self.tree.take_ended_executors());
         Ok(())
     }
 

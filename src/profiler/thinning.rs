@@ -14,6 +14,7 @@ use std::time::Duration;
 use self::executors::ExecutorThinner;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
+use crate::ids::ProcessIdentity;
 use crate::record::profile::{ProfileLine, Sample};
 use crate::units::total;
 
@@ -56,6 +57,11 @@ impl LineThinner {
                 written
             }
         }
+    }
+
+    /// Ends the readings of executors that have exited.
+    pub(super) fn end_executors(&mut self, exited: &[ProcessIdentity]) {
+        self.executors.end(exited);
     }
 
     /// Ends the window of samples early, and returns those that are to be written.

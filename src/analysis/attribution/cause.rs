@@ -5,9 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::history::{History, NOISE, Span};
+use super::history::{History, Span};
 use super::names::{NamedRequest, Names, RequestKind};
-use crate::record::profile::{ExecutorReading, Output, UnreadOutput, is_daemon};
+use crate::record::profile::{ExecutorReading, Output, PEAK_NOISE, UnreadOutput, is_daemon};
 use crate::units::{self, ByteSize};
 
 /// Cause of an executor's peak.
@@ -59,6 +59,9 @@ pub enum UnknownCause {
     /// Request that was not seen, if there was one: the server's list of requests is missing or
     /// cut.
     NotListed,
+    /// Request that was not seen, if there was one: the profile does not list all that were seen
+    /// elsewhere, and so the server's list does not tell which were not seen.
+    NotAllListed,
     /// File descriptors of another user's processes, which only root may read.
     NotPermitted,
     /// Sampling that reads no file descriptors.
@@ -72,6 +75,9 @@ impl UnknownCause {
             Self::BeforeProfile => "reached before the profile began",
             Self::NotRead => "reached between the last reading and the exit",
             Self::NotListed => "no request was seen, and the server's list is missing or cut",
+            Self::NotAllListed => {
+                "no request was seen, and the profile does not list all that were seen elsewhere"
+            }
             Self::NotPermitted => "processes of another user, whose requests only root can see",
             Self::NotAvailable => "requests are not read at this level of peaks",
         }
@@ -129,7 +135,7 @@ pub(super) fn of(history: &History<'_>, names: &Names<'_>) -> Cause {
         };
     }
     let top = readings.iter().map(|reading| reading.memory.peak.as_u64()).max().unwrap_or(0);
-    let reaches = |peak: ByteSize| peak.as_u64().saturating_add(NOISE) >= top;
+    let reaches = |peak: ByteSize| peak.as_u64().saturating_add(PEAK_NOISE) >= top;
     // There is one: that of `top`.
     let index = readings.iter().position(|one| reaches(one.memory.peak)).unwrap_or(0);
     let reading = readings[index];
@@ -172,8 +178,9 @@ fn by_candidates(history: &History<'_>, names: &Names<'_>, index: usize) -> Caus
         candidates = names.unseen(history.record.class, since, reading.at);
     }
     match candidates.as_slice() {
-        [] if names.is_complete => Cause::NoRequest,
-        [] => Cause::Unknown(UnknownCause::NotListed),
+        [] if !names.is_whole => Cause::Unknown(UnknownCause::NotListed),
+        [] if !names.all_seen_are_listed => Cause::Unknown(UnknownCause::NotAllListed),
+        [] => Cause::NoRequest,
         [id] if previous.is_some_and(|one| one.output.request() == Some(*id)) => {
             by_request(history, names, id, index - 1)
         }

@@ -7,17 +7,14 @@ use crate::analysis::recording::Recording;
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
 use crate::record::profile::{
-    ExecutedRequest, ExecutorReading, ExecutorRequests, Output, ProcessRecord, ProfileLine,
-    RequestFinder,
+    ExecutedRequest, ExecutorReading, ExecutorRequests, Output, PEAK_NOISE, ProcessRecord,
+    ProfileLine, RequestFinder,
 };
 use crate::units::ByteSize;
 
 /// Classes of processes that run requests, one at a time.
 pub(super) const CLASSES: [ProcessClass; 2] =
     [ProcessClass::ShortExecutor, ProcessClass::LongExecutor];
-
-/// Rise of a high-water mark that is within the error of its readings, in bytes.
-pub(super) const NOISE: u64 = 1 << 20;
 
 /// Readings of one executor, in their order.
 pub(super) struct History<'a> {
@@ -90,6 +87,13 @@ impl<'a> History<'a> {
         requests
     }
 
+    /// Number of requests that the executor ran, those that are not listed included.
+    pub(super) fn count(&self) -> usize {
+        let unlisted = self.ended.iter().filter_map(|executor| executor.unlisted.as_ref());
+        let unlisted: usize = unlisted.map(|unlisted| unlisted.requests as usize).sum();
+        self.requests().len() + unlisted
+    }
+
     /// Requests that the executor ran, in their order.
     pub(super) fn spans(&self) -> Vec<Span<'a>> {
         let mut spans: Vec<Span<'a>> = Vec::new();
@@ -123,7 +127,7 @@ impl<'a> History<'a> {
         let marks = marks.map(|memory| memory.peak).chain(self.ended.iter().map(|one| one.peak));
         let read = marks.max()?.as_u64();
         let peak = self.record.peak.filter(|_| self.record.swapped.is_none())?;
-        (peak.as_u64() > read.saturating_add(NOISE)).then_some(peak)
+        (peak.as_u64() > read.saturating_add(PEAK_NOISE)).then_some(peak)
     }
 
     /// Whether a request began at this reading while another one ran at the reading before.
@@ -131,6 +135,16 @@ impl<'a> History<'a> {
         let before = index.checked_sub(1).and_then(|before| self.readings[before].output.request());
         let now = self.readings[index].output.request();
         before.is_some() && now.is_some() && before != now
+    }
+
+    /// Whether the next reading may be long after the end of a request. A thinned reading at which
+    /// one request takes over from another may be there for the end of the other alone.
+    pub(super) fn may_lack_end(&self, span: &Span<'_>) -> bool {
+        let first = span.readings.start;
+        span.readings.len() == 1
+            && span.readings.end < self.readings.len()
+            && self.readings[first].thinned
+            && self.takes_over_at(first)
     }
 
     /// Growth of the high-water mark by a request; `None` if the mark before is unknown.

@@ -41,7 +41,7 @@ pub struct ExecutorLines {
     pub executors_left_out: usize,
     /// Requests on these lines, in the order of their growth.
     pub requests: Vec<RequestLine>,
-    /// Number of requests that were left out, those with the least growth.
+    /// Number of requests of these executors that were left out, those with the least growth.
     pub left_out: usize,
 }
 
@@ -89,7 +89,7 @@ pub(in crate::analysis) fn assemble(
         let mut requests: Vec<RequestLine> = spans.collect();
         requests.sort_by_key(|request| Reverse(request.growth));
         requests.truncate(MAX_REQUESTS);
-        let all: usize = histories.iter().map(|history| history.requests().len()).sum();
+        let all: usize = histories.iter().map(|history| history.count()).sum();
         let left_out = all.saturating_sub(requests.len());
         let line = |history: &&History<'_>| ExecutorLine {
             process: history.record.identity,
@@ -113,7 +113,10 @@ fn request_line(
     names: &Names<'_>,
     end: Option<Timestamp>,
 ) -> RequestLine {
-    let points = points(history, span.readings.clone(), end);
+    let mut points = points(history, span.readings.clone(), end);
+    if history.may_lack_end(span) {
+        points.pop();
+    }
     let first = points.first().map_or(0, |(_, rss)| rss.as_u64());
     let most = points.iter().map(|(_, rss)| rss.as_u64()).max().unwrap_or(0);
     RequestLine {

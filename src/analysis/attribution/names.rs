@@ -57,13 +57,12 @@ pub struct NamedRequest {
 /// Server's record of requests, by ID.
 pub(super) struct Names<'a> {
     by_id: HashMap<&'a str, &'a ServerRequest>,
-    /// Whether the record tells which requests were not seen: it was read and not cut, and all
-    /// requests that were seen are listed.
-    pub(super) is_complete: bool,
+    /// Whether the record has all requests: it was read and not cut.
+    pub(super) is_whole: bool,
     /// IDs of the requests that were seen in an executor.
     seen: HashSet<&'a str>,
     /// Whether `seen` has all of them.
-    all_seen_are_listed: bool,
+    pub(super) all_seen_are_listed: bool,
     /// Times of the first and the last sample; `None` without samples.
     profiled: Option<(Timestamp, Timestamp)>,
 }
@@ -83,7 +82,7 @@ impl<'a> Names<'a> {
         let in_lines = ended().flat_map(|executor| &executor.requests);
         Self {
             by_id: requests.iter().map(|request| (request.id.as_str(), request)).collect(),
-            is_complete: is_whole && all_seen_are_listed,
+            is_whole,
             seen: in_readings.chain(in_lines.map(|request| request.id.as_str())).collect(),
             all_seen_are_listed,
             profiled: recording

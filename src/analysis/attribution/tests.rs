@@ -254,6 +254,10 @@ fn a_request_too_short_to_be_seen_is_found_in_the_record() {
         let cause = &profile.attribution_by(list).classes[0].cause;
         assert_eq!(*cause, Cause::Unknown(UnknownCause::NotListed), "{list:?}");
     }
+    // One that was seen may be the one: the profile of hours does not list it.
+    costs::leave_out_requests(&mut profile, 11, 2);
+    let unknown = Cause::Unknown(UnknownCause::NotAllListed);
+    assert_eq!(profile.cause(&requests), unknown);
 }
 
 #[test]

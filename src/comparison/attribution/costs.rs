@@ -38,7 +38,7 @@ pub struct FigureComparison {
     /// Median of the candidate; `None` if no run measured the figure.
     pub candidate: Option<Amount>,
     /// Whether both differ: by more than the tolerance of memory or CPU time, and each run of one
-    /// version from each run of the other.
+    /// version from each run of the other, where most runs of both have measured the figure.
     pub differs: bool,
 }
 
@@ -110,9 +110,14 @@ impl<'a> Seen<'a> {
         Self { runs: runs.len(), costs }
     }
 
+    /// Whether so many runs are most of the runs.
+    const fn are_most(&self, runs: usize) -> bool {
+        2 * runs > self.runs
+    }
+
     /// Whether most runs have seen such requests.
     fn is_usual(&self) -> bool {
-        2 * self.costs.len() > self.runs
+        self.are_most(self.costs.len())
     }
 
     /// Amounts of a figure in ascending order.
@@ -134,9 +139,11 @@ fn compare_figure(
     let differs = match (median(&base), median(&candidate)) {
         (None, None) => return None,
         (Some(before), Some(after)) => {
+            // A figure of one run is no figure of the version.
+            let are_usual = sides[0].are_most(base.len()) && sides[1].are_most(candidate.len());
             let are_apart = base.last() < candidate.first() || candidate.last() < base.first();
             let change = after.number() - before.number();
-            are_apart && change.abs() > tolerance.around(before.number())
+            are_usual && are_apart && change.abs() > tolerance.around(before.number())
         }
         // A share of nothing is no tolerance, so only an amount tells whether new requests matter.
         (Some(only), None) | (None, Some(only)) => {

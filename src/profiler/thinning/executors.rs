@@ -2,11 +2,12 @@
 //!
 //! Readings are written as they come for as long as samples are ([`FULL`]). After that they are
 //! collected for a [`WINDOW`], and of each executor those stay that raise its high-water mark, and
-//! the largest RSS of each [`PART`]. Each of them stays with what its request is told from: the
-//! reading before it, the first and the last reading of the request, and the one before these.
-//! The last reading of an executor stays, too.
+//! the largest RSS of each [`PART`], to within [`PART_RISE`]. Each of them stays with what its
+//! request is told from: the reading before it, the first and the last reading of the request, and
+//! the one before these. The last reading of an executor stays, too.
 //!
-//! What every request cost is found from all readings, and written in one line for each window.
+//! What every request cost is found from all readings, and written in one line for each window. An
+//! executor that has exited is forgotten with the window.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,17 +17,17 @@ use super::{FULL, WINDOW};
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::record::profile::{
-    EndedRequests, ExecutedRequest, ExecutorReading, ExecutorRequests, ProfileLine, RequestFinder,
-    UnlistedRequests,
+    EndedRequests, ExecutedRequest, ExecutorReading, ExecutorRequests, PEAK_NOISE, ProfileLine,
+    RequestFinder, UnlistedRequests,
 };
 use crate::units::ByteSize;
 
 /// Rise of an executor's high-water mark from which on a reading stays, in bytes. Half of what the
 /// report takes for noise, so that the reading in which the peak was reached is told as before.
-const RISE: u64 = 512 << 10;
+const RISE: u64 = PEAK_NOISE / 2;
 
-/// Time of which the reading with the largest RSS stays, and those that were larger by
-/// [`PART_RISE`] than the ones of the part that stayed before.
+/// Time of which the largest RSS stays, to within [`PART_RISE`]: the largest of its first window,
+/// and that of a later one if it is larger by as much than the ones that stayed before.
 const PART: Duration = Duration::from_secs(600);
 
 /// Rise of RSS within a part from which on a reading stays, in bytes.
@@ -64,12 +65,17 @@ struct Executor {
     kept_peak: ByteSize,
     /// Largest RSS in the current part of readings that stay.
     part_rss: Option<ByteSize>,
+    /// Whether the executor has exited: it has no more readings.
+    has_exited: bool,
 }
 
 #[derive(Debug)]
 struct Held {
     reading: ExecutorReading,
     state: State,
+    /// Whether the reading stays only because it ends a request that does. Otherwise the end of the
+    /// request that it begins would stay, too, and so on for as long as requests follow at once.
+    only_ends: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +112,19 @@ impl ExecutorThinner {
         self.executors.entry(reading.process).or_default().add(reading, is_thinned)
     }
 
+    /// Ends the readings of executors that have exited. What is still to be written of them is when
+    /// the window ends.
+    pub(in crate::profiler) fn end(&mut self, exited: &[ProcessIdentity]) {
+        for process in exited {
+            if self.window.is_none() {
+                // All readings are written.
+                self.executors.remove(process);
+            } else if let Some(executor) = self.executors.get_mut(process) {
+                executor.has_exited = true;
+            }
+        }
+    }
+
     /// Ends the profile, and returns the lines that are still to be written.
     pub(in crate::profiler) fn finish(&mut self, at: Timestamp) -> Vec<ProfileLine> {
         match self.window {
@@ -118,30 +137,29 @@ impl ExecutorThinner {
         let mut lines = Vec::new();
         let mut executors = Vec::new();
         for (process, executor) in &mut self.executors {
+            let is_over = is_last || executor.has_exited;
             // An executor without readings in this window has nothing new to write.
-            if executor.held.len() == executor.earlier && !is_last {
+            if executor.held.len() == executor.earlier && !is_over {
                 continue;
             }
-            lines.extend(executor.end_window(is_last).map(ProfileLine::Executor));
+            lines.extend(executor.end_window(is_over).map(ProfileLine::Executor));
+            let mut requests = std::mem::take(&mut executor.ended);
+            let mut running_since_mark = None;
+            if is_over && let Some((last, mark)) = std::mem::take(&mut executor.finder).finish() {
+                requests.push(last);
+                running_since_mark = mark;
+            }
             executors.push(ExecutorRequests {
                 pid: process.pid,
                 started: process.started,
                 peak: executor.peak,
-                requests: std::mem::take(&mut executor.ended),
-                running_since_mark: None,
+                requests,
+                running_since_mark,
                 unlisted: None,
             });
         }
+        self.executors.retain(|_, executor| !executor.has_exited);
         limit(&mut executors);
-        if is_last {
-            // All executors are in the list.
-            for (listed, executor) in executors.iter_mut().zip(self.executors.values_mut()) {
-                if let Some((request, mark)) = std::mem::take(&mut executor.finder).finish() {
-                    listed.requests.push(request);
-                    listed.running_since_mark = mark;
-                }
-            }
-        }
         if !executors.is_empty() {
             lines.push(ProfileLine::Requests(EndedRequests { at, executors }));
         }
@@ -156,17 +174,19 @@ impl Executor {
         if is_thinned {
             self.ended.extend(ended);
             reading.thinned = true;
-            self.held.push(Held { reading, state: State::LeftOut });
+            self.held.push(Held { reading, state: State::LeftOut, only_ends: false });
             return None;
         }
         self.kept_peak = self.peak;
-        self.held.push(Held { reading: reading.clone(), state: State::Written });
+        let written = reading.clone();
+        self.held.push(Held { reading: written, state: State::Written, only_ends: false });
         self.forget();
         Some(reading)
     }
 
-    /// Decides which readings of the window stay, and returns those that are to be written.
-    fn end_window(&mut self, is_last: bool) -> impl Iterator<Item = ExecutorReading> + use<> {
+    /// Decides which readings of the window stay, and returns those that are to be written. The
+    /// last one of the executor stays.
+    fn end_window(&mut self, is_over: bool) -> impl Iterator<Item = ExecutorReading> + use<> {
         let new = self.earlier..self.held.len();
         let largest = new.clone().max_by_key(|&index| self.held[index].reading.memory.rss);
         let largest = largest.filter(|&index| {
@@ -179,7 +199,7 @@ impl Executor {
             }
             is_extreme
         });
-        let last = self.held.len().checked_sub(1).filter(|_| is_last);
+        let last = self.held.len().checked_sub(1).filter(|_| is_over);
         for index in new {
             let peak = self.held[index].reading.memory.peak;
             let rises = peak.as_u64() >= self.kept_peak.as_u64().saturating_add(RISE);
@@ -190,6 +210,7 @@ impl Executor {
                 self.keep(index);
             } else if self.ends_kept_request(index) {
                 self.mark(index);
+                self.held[index].only_ends = true;
             }
         }
         if let Some(last) = last {
@@ -220,18 +241,21 @@ impl Executor {
 
     fn mark(&mut self, index: usize) {
         let held = &mut self.held[index];
+        held.only_ends = false;
         if held.state == State::LeftOut {
             held.state = State::Kept;
         }
     }
 
-    /// Whether the request of the reading before has ended, and its start stays.
+    /// Whether the request of the reading before has ended, and its start stays for its own sake.
     fn ends_kept_request(&self, index: usize) -> bool {
         index.checked_sub(1).is_some_and(|before| {
             let request = self.request(before);
+            let start = &self.held[self.start(before)];
             request.is_some()
                 && request != self.request(index)
-                && self.held[self.start(before)].state != State::LeftOut
+                && start.state != State::LeftOut
+                && !start.only_ends
         })
     }
 
@@ -269,25 +293,42 @@ impl Executor {
     }
 }
 
+/// Order in which requests are listed: first those that have not ended, whose executors may have
+/// grown since, then those with the most growth.
+type Rank = (bool, Option<ByteSize>);
+
+/// Ranks of the requests of an executor.
+fn ranks(executor: &ExecutorRequests) -> Vec<Rank> {
+    let ended = executor.requests.len() - usize::from(executor.running_since_mark.is_some());
+    let requests = executor.requests.iter().enumerate();
+    requests.map(|(index, request)| (index >= ended, request.growth)).collect()
+}
+
 /// Sums up the requests with the least growth, beyond [`MAX_LISTED`].
 fn limit(executors: &mut [ExecutorRequests]) {
-    let all = executors.iter().flat_map(|executor| &executor.requests);
-    let mut growth: Vec<Option<ByteSize>> = all.map(|request| request.growth).collect();
-    if growth.len() <= MAX_LISTED {
+    let mut all: Vec<Rank> = executors.iter().flat_map(ranks).collect();
+    if all.len() <= MAX_LISTED {
         return;
     }
-    growth.sort_unstable_by_key(|growth| Reverse(*growth));
-    let limit = growth[MAX_LISTED];
+    all.sort_unstable_by_key(|rank| Reverse(*rank));
+    let limit = all[MAX_LISTED];
     // Of equal ones, the first stay.
-    let mut equal = MAX_LISTED - growth.partition_point(|one| *one > limit);
+    let mut equal = MAX_LISTED - all.partition_point(|one| *one > limit);
     for executor in executors {
-        let unlisted = executor.requests.extract_if(.., |request| {
-            let stays = request.growth > limit || (request.growth == limit && equal > 0);
-            if stays && request.growth == limit {
-                equal -= 1;
-            }
-            !stays
-        });
+        let stays: Vec<bool> = ranks(executor)
+            .into_iter()
+            .map(|rank| {
+                let is_equal = rank == limit && equal > 0;
+                equal -= usize::from(is_equal);
+                rank > limit || is_equal
+            })
+            .collect();
+        // The mark is that of the last request.
+        if stays.last() == Some(&false) {
+            executor.running_since_mark = None;
+        }
+        let mut stays = stays.into_iter();
+        let unlisted = executor.requests.extract_if(.., |_| stays.next() == Some(false));
         executor.unlisted = unlisted.fold(None, |sum, request| {
             let mut sum: UnlistedRequests = sum.unwrap_or_default();
             sum.add(&request);

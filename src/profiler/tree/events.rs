@@ -178,6 +178,9 @@ impl<S: ProcessSource> Tree<S> {
             let stat = member.stat;
             self.recent_exits.add(stat.identity.pid, index, self.round);
             self.zombies.add(&mut self.source, stat.identity);
+            if member.watch.has_readings() {
+                self.ended_executors.push(stat.identity);
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Readings of executors, which attribute their memory to requests.
 //!
 //! A reading is noted when the request of an executor has changed, or its memory by more than
-//! noise. The request is read from the kernel when the memory has changed, at each reading while
-//! one is known to run, and once a second while none does: a request of an executor that has run
-//! others may change no memory. An executor that runs a daemon of the server costs nothing.
+//! noise. The request is read from the kernel when the memory has changed: by more than noise, and
+//! at all while a request is known to run, since the next one may have begun. It is read five times
+//! a second while a request runs that changes none, and once a second while none runs: a request of
+//! an executor that has run others may change no memory. An executor that runs a daemon of the
+//! server costs nothing.
 //!
 //! When the request has changed, the high-water mark is read at once. Growth of the request that
 //! has ended is then not mistaken for growth of the next one.
@@ -15,12 +17,12 @@ use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::profiler::source::{Memory, ProcessSource};
-use crate::record::profile::{ExecutorMemory, ExecutorReading, Output, is_daemon};
+use crate::record::profile::{ExecutorMemory, ExecutorReading, Output, PEAK_NOISE, is_daemon};
 use crate::units::ByteSize;
 
 /// Rise of a high-water mark from which on a reading is noted, in bytes. Smaller ones are within
 /// the error of the kernel's counters.
-const RISE: u64 = 512 << 10;
+const RISE: u64 = PEAK_NOISE / 2;
 
 /// Change of RSS from which on a reading is noted, in bytes. Files in `/proc` differ by some
 /// 100 kB per CPU.
@@ -32,6 +34,10 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// Time after which an executor that ran no request is asked for one, although its memory has not
 /// changed. Five times as often, it was most of what attribution costs.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time after which an executor that ran a request is asked whether it has ended, although its
+/// memory has not changed, as while a launch waits for a node.
+const ASK_RUNNING_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Minimum time between two noted readings of an executor whose request cannot be read: they
 /// attribute no memory, and show only why.
@@ -69,22 +75,40 @@ impl Noted {
     fn runs_request(&self) -> bool {
         self.output.request().is_some_and(|id| !is_daemon(id))
     }
+
+    /// Time after which the executor is asked again, although its memory has not changed; `None` if
+    /// it is not.
+    fn ask_interval(&self) -> Option<Duration> {
+        match &self.output {
+            Output::NoRequest => Some(ASK_INTERVAL),
+            Output::Request(_) => self.runs_request().then_some(ASK_RUNNING_INTERVAL),
+            Output::Unread(_) => None,
+        }
+    }
 }
 
 impl Watch {
     /// Whether the request must be read again.
     fn looks(&self, at: Timestamp, now: ExecutorMemory, is_starting: bool) -> bool {
         match &self.noted {
-            Some(noted) if noted.output == Output::NoRequest && self.is_ask_due(at) => true,
-            Some(noted) => noted.runs_request() || noted.differs(now),
+            Some(noted) => {
+                noted.differs(now)
+                    || (noted.runs_request() && self.last != Some(now))
+                    || noted.ask_interval().is_some_and(|interval| self.is_ask_due(at, interval))
+            }
             // The title may be read later than the first request begins.
             None if is_starting => self.last.is_some_and(|last| now.peak > last.peak),
             None => true,
         }
     }
 
-    fn is_ask_due(&self, at: Timestamp) -> bool {
-        self.asked.is_none_or(|asked| at.since(asked) >= ASK_INTERVAL)
+    fn is_ask_due(&self, at: Timestamp, interval: Duration) -> bool {
+        self.asked.is_none_or(|asked| at.since(asked) >= interval)
+    }
+
+    /// Whether any reading was noted.
+    pub(super) const fn has_readings(&self) -> bool {
+        self.noted.is_some()
     }
 
     fn has_changed(&self, output: &Output) -> bool {
@@ -152,6 +176,11 @@ impl<S: ProcessSource> Tree<S> {
     /// Readings of executors that were noted since the last call.
     pub(in crate::profiler) fn take_executor_readings(&mut self) -> Vec<ExecutorReading> {
         std::mem::take(&mut self.executor_readings)
+    }
+
+    /// Executors with readings that have exited since the last call.
+    pub(in crate::profiler) fn take_ended_executors(&mut self) -> Vec<ProcessIdentity> {
+        std::mem::take(&mut self.ended_executors)
     }
 
     /// Watches a member at one reading, if it is an executor.

@@ -26,6 +26,7 @@ use super::classify::ServerPorts;
 use super::source::{Listed, Memory, ProcessEvents, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
+use crate::ids::ProcessIdentity;
 use crate::record::profile::{
     ClassSample, ClassSnapshot, ExecutorReading, Phase, ProcessReading, ProcessRecord,
     ProfilerLevel, Snapshot,
@@ -70,6 +71,8 @@ pub(super) struct Tree<S: ProcessSource> {
     attribution: bool,
     /// Readings of executors that were not taken yet.
     executor_readings: Vec<ExecutorReading>,
+    /// Executors with readings that have exited, and were not taken yet.
+    ended_executors: Vec<ProcessIdentity>,
     command_line: Vec<u8>,
     /// Readings of the current sample, with the indexes of the members.
     readings: Vec<(usize, Memory)>,
@@ -105,6 +108,7 @@ impl<S: ProcessSource> Tree<S> {
             not_reset: 0,
             attribution: options.attribution,
             executor_readings: Vec::new(),
+            ended_executors: Vec::new(),
             command_line: Vec::new(),
             readings: Vec::new(),
         }

@@ -12,6 +12,10 @@ use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::units::{self, ByteSize};
 
+/// Rise of a high-water mark that is within the error of its readings, in bytes. The profiler keeps
+/// readings from half of it on, so that the report finds the one that reached a peak.
+pub(crate) const PEAK_NOISE: u64 = 1 << 20;
+
 /// Reading of one executor at which its request or its memory had changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use executor::PEAK_NOISE;
 pub use executor::{ExecutorMemory, ExecutorReading, Output, UnreadOutput, is_daemon};
 pub use level::{LevelChoice, ProfilerLevel};
 pub use phase::{ClassSnapshot, Phase, PhasePeaks, Snapshot, Window};

@@ -17,7 +17,7 @@ use crate::units::ByteSize;
 pub struct EndedRequests {
     /// Time at which the line was written.
     pub at: Timestamp,
-    /// Executors that had readings since the previous line.
+    /// Executors that had readings since the previous line, or have exited.
     pub executors: Vec<ExecutorRequests>,
 }
 
@@ -34,7 +34,7 @@ pub struct ExecutorRequests {
     /// Requests in the order of their start.
     pub requests: Vec<ExecutedRequest>,
     /// High-water mark before the last of these requests, if it had not ended at the last reading
-    /// of the profile: the executor may have grown since.
+    /// of the executor, which may have grown since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_since_mark: Option<ByteSize>,
     /// Requests beyond the number that is listed.

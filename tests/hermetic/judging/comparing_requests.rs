@@ -57,6 +57,13 @@ fn changed_runs(first: u32, daemon: [u64; 3], change: impl Fn(&mut Evidence)) ->
     })
 }
 
+/// Gives the daemon another name.
+fn rename_daemon(run: &mut Evidence) {
+    for reading in at_work(run, 2) {
+        reading.output = Output::Request("new-daemon".to_owned());
+    }
+}
+
 /// Compact and full text, Markdown and page.
 fn formats(comparison: &Comparison) -> [String; 4] {
     let mut formats = [(); 4].map(|()| Vec::new());
@@ -143,6 +150,20 @@ fn runs_are_pooled_by_the_median_and_one_that_is_as_the_other_version_leaves_no_
     assert!(!of_daemon([176, 177, 178]).differs);
 }
 
+#[test]
+fn a_cost_that_most_runs_of_a_version_have_not_measured_does_not_differ() {
+    let base = runs(0, [170; 3]);
+    let [first, second, _] = runs(3, [300; 3]);
+    let [_, without, third] = changed_runs(3, [300; 3], rename_daemon);
+    let of_daemon = |candidate: [Report; 3]| {
+        figure(&compare(&base, &candidate).attribution, &daemon(), CostFigure::GrowthMax)
+    };
+    let two_of_three = of_daemon([first.clone(), second, third.clone()]);
+    let one_of_three = of_daemon([first, without, third]);
+    assert!(two_of_three.differs, "{two_of_three:?}");
+    assert_eq!(one_of_three, FigureComparison { differs: false, ..two_of_three });
+}
+
 #[rstest]
 #[case::more(4, 5, Some(FigureChange::Ratio(0.25)))]
 #[case::of_nothing(0, 5, None)]
@@ -194,12 +215,7 @@ fn the_most_frequent_cause_stands_for_a_version_and_all_are_in_the_data() {
 
 #[test]
 fn requests_that_one_version_alone_has_are_named_as_not_seen() {
-    let renamed = |run: &mut Evidence| {
-        for reading in at_work(run, 2) {
-            reading.output = Output::Request("new-daemon".to_owned());
-        }
-    };
-    let comparison = compare(&runs(0, [170; 3]), &changed_runs(3, [170; 3], renamed));
+    let comparison = compare(&runs(0, [170; 3]), &changed_runs(3, [170; 3], rename_daemon));
     assert_eq!(comparison.verdict, ComparisonVerdict::Same, "requests decide nothing");
     for text in formats(&comparison) {
         assert!(has_row(&text, &["daemon new-daemon", "growth max", "not seen", "50.0 MiB"]));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::record::profile::Sample;
+use crate::record::profile::{EndedRequests, ExecutorRequests, Sample, UnlistedRequests};
 
 /// Two executors: one peaks by the daemon, the other runs two requests.
 fn daemon_and_requests() -> Attribution {
@@ -83,6 +83,45 @@ fn of_very_many_executors_the_largest_are_drawn() {
     let pids: Vec<u32> = short.executors.iter().map(|one| one.process.pid).collect();
     assert_eq!(pids, (11..=310).rev().collect::<Vec<_>>());
     assert_eq!((short.executors_left_out, short.requests.len()), (10, 300));
+}
+
+/// Adds a line with so many requests of an executor that are not listed.
+pub(super) fn leave_out_requests(profile: &mut Profile, pid: u32, requests: u32) {
+    let executor = ExecutorRequests {
+        pid,
+        started: 1,
+        peak: ByteSize::mib(100),
+        requests: Vec::new(),
+        running_since_mark: None,
+        unlisted: Some(UnlistedRequests { requests, ..UnlistedRequests::default() }),
+    };
+    let line = EndedRequests { at: at(9000), executors: vec![executor] };
+    profile.lines.push(ProfileLine::Requests(line));
+}
+
+#[test]
+fn requests_that_are_not_listed_count_among_those_that_are_not_drawn() {
+    let mut profile = idle();
+    profile.reads(1000, request("a"), (120, 120)).reads(2000, Output::NoRequest, (110, 120));
+    leave_out_requests(&mut profile, 11, 7);
+    let lines = profile.recorded(|recording| executor_lines(recording, None));
+    assert_eq!((lines[0].requests.len(), lines[0].left_out), (1, 6));
+}
+
+#[test]
+fn a_request_whose_end_was_thinned_is_not_drawn_until_a_reading_long_after_it() {
+    let mut profile = idle();
+    profile.reads(1000, request("a"), (120, 120)).reads(2000, request("b"), (110, 120));
+    profile.last().thinned = true;
+    profile.reads(9000, request("c"), (180, 180));
+    profile.last().thinned = true;
+    let lines = profile.recorded(|recording| executor_lines(recording, None));
+    let [b] =
+        lines[0].requests.iter().filter(|one| one.request.ends_with(" b")).collect::<Vec<_>>()[..]
+    else {
+        panic!("{:?}", lines[0].requests)
+    };
+    assert_eq!(b.points.last().map(|(at, _)| *at), Some(at(2000)));
 }
 
 fn mib(one: u64, other: u64) -> (Option<ByteSize>, Option<ByteSize>) {

@@ -22,10 +22,15 @@ struct Feed {
 
 impl Feed {
     fn thinning() -> Self {
+        Self::thinning_since(None)
+    }
+
+    /// Thinner that has begun to thin while this request runs.
+    fn thinning_since(request: Option<&str>) -> Self {
         let mut feed = Self::default();
         _ = feed.thinner.advance(BEGAN);
         // A first reading that is written.
-        feed.reads(0, None, 100, 100);
+        feed.reads(0, request, 100, 100);
         assert_eq!(feed.lines.len(), 1);
         feed.lines.clear();
         feed.advances(0);
@@ -134,6 +139,67 @@ fn the_last_reading_stays_with_its_request() {
 }
 
 #[test]
+fn an_hour_of_requests_that_follow_at_once_is_thinned() {
+    let mut feed = Feed::thinning_since(Some("whole"));
+    for minute in 0..60 {
+        for second in 0..60 {
+            let millis = (minute * 60 + second) * 1_000;
+            feed.reads(millis + 500, Some(&format!("{minute}-{second}")), 100, 100);
+        }
+        feed.advances((minute + 1) * 60_000);
+    }
+    // Of each part, the largest RSS with the two readings before it and its end.
+    let written = feed.written();
+    assert!((20..=30).contains(&written.len()), "{written:?}");
+}
+
+#[test]
+fn a_rise_of_a_request_that_took_over_stays_with_its_end() {
+    let mut feed = Feed::thinning();
+    // The largest RSS of the part.
+    feed.reads(1_000, Some("a"), 100, 100);
+    // The end of a, and the start of a rise.
+    feed.reads(2_000, Some("b"), 99, 100);
+    feed.reads(3_000, Some("b"), 99, 110);
+    feed.reads(4_000, Some("c"), 98, 110);
+    feed.reads(5_000, Some("d"), 98, 110);
+    feed.reads(6_000, Some("e"), 98, 110);
+    feed.advances(60_000);
+    assert_eq!(feed.written(), [1_000, 2_000, 3_000, 4_000]);
+}
+
+#[test]
+fn an_executor_that_has_exited_is_written_with_the_window_and_forgotten() {
+    let mut feed = Feed::thinning();
+    feed.reads(1_000, Some("a"), 100, 100);
+    feed.advances(60_000);
+    feed.lines.clear();
+    feed.reads(61_000, Some("a"), 99, 100);
+    feed.advances(120_000);
+    // Without a reading in the window of its exit.
+    feed.thinner.end(&[PROCESS]);
+    feed.lines.clear();
+    feed.advances(180_000);
+    assert_eq!(feed.written(), [61_000], "the last reading of the executor");
+    let [exited] = &feed.listed()[..] else { panic!("one executor") };
+    assert_eq!((exited.requests.len(), exited.requests[0].id.as_str()), (1, "a"));
+    assert_eq!(exited.running_since_mark, Some(ByteSize::mib(100)));
+    assert!(feed.thinner.executors.is_empty());
+    feed.lines.clear();
+    feed.finish(190_000);
+    assert!(feed.lines.is_empty(), "{:?}", feed.lines);
+}
+
+#[test]
+fn an_executor_that_exits_while_all_is_written_is_forgotten_at_once() {
+    let mut feed = Feed::default();
+    _ = feed.thinner.advance(BEGAN);
+    feed.reads(0, Some("a"), 100, 100);
+    feed.thinner.end(&[PROCESS]);
+    assert!(feed.thinner.executors.is_empty());
+}
+
+#[test]
 fn every_request_is_listed_with_its_cost_once_it_is_complete() {
     let mut feed = Feed::thinning();
     feed.reads(1_000, Some("a"), 110, 110);
@@ -179,6 +245,23 @@ fn requests_beyond_the_limit_are_summed_up_those_with_the_least_growth() {
     let cpu = Duration::from_millis(5 * 20);
     assert_eq!((unlisted.requests, unlisted.growth_max), (5, ByteSize(0)));
     assert_eq!((unlisted.cpu, unlisted.cpu_requests), (cpu, 5));
+}
+
+#[test]
+fn a_request_that_still_runs_is_listed_however_many_have_grown_more() {
+    let mut feed = Feed::thinning();
+    let requests = u64::try_from(MAX_LISTED).unwrap() + 5;
+    for number in 0..requests {
+        feed.reads(1_000 + number * 50, Some(&number.to_string()), 100, 101 + number);
+        feed.reads(1_020 + number * 50, None, 100, 101 + number);
+    }
+    feed.reads(50_000, Some("last"), 100, 100 + requests);
+    feed.finish(51_000);
+    let [executor] = &feed.listed()[..] else { panic!("one executor") };
+    assert_eq!(executor.requests.len(), MAX_LISTED);
+    assert_eq!(executor.requests.last().map(|request| request.id.as_str()), Some("last"));
+    assert_eq!(executor.running_since_mark, Some(ByteSize::mib(100 + requests)));
+    assert_eq!(executor.unlisted.map(|unlisted| unlisted.requests), Some(6));
 }
 
 #[test]

@@ -87,8 +87,50 @@ fn the_end_of_a_request_is_noted_although_its_memory_stays() {
     h.machine.grow(11, 140);
     h.samples(5);
     h.machine.run(11, None);
-    h.sample();
+    h.samples(4);
     assert_eq!(outline(&readings(&mut h)), [(Some("a"), 140), (None, 140)]);
+}
+
+#[test]
+fn a_request_that_changes_no_memory_is_asked_for_its_end_five_times_a_second() {
+    let mut h = with_executor();
+    h.machine.run(11, Some("a"));
+    h.machine.grow(11, 140);
+    h.sample();
+    let before = reads_of_output(&h);
+    h.samples(100);
+    assert_eq!(reads_of_output(&h) - before, 25);
+}
+
+#[test]
+fn a_change_below_noise_shows_that_the_next_request_has_begun() {
+    let mut h = with_executor();
+    h.machine.run(11, Some("a"));
+    h.machine.grow(11, 140);
+    h.sample();
+    h.machine.run(11, Some("b"));
+    h.machine.grow(11, 139);
+    h.sample();
+    // Growth of the second request is not that of the first.
+    h.machine.grow(11, 180);
+    h.samples(5);
+    let noted = [(Some("a"), 140), (Some("b"), 140), (Some("b"), 180)];
+    assert_eq!(outline(&readings(&mut h)), noted);
+}
+
+#[test]
+fn an_executor_that_has_exited_is_told_once_and_other_processes_are_not() {
+    let mut h = with_executor();
+    h.machine.start(12, ROOT, "ssh host", 10);
+    h.sample();
+    assert_eq!(h.tree.take_ended_executors(), []);
+    h.machine.end(11);
+    h.machine.end(12);
+    h.samples(2);
+    let executor = h.record(11).identity;
+    assert_eq!(h.tree.take_ended_executors(), [executor]);
+    h.samples(2);
+    assert_eq!(h.tree.take_ended_executors(), []);
 }
 
 #[test]
@@ -117,7 +159,7 @@ fn a_spike_between_two_readings_belongs_to_the_request_that_has_ended() {
     h.machine.grow(11, 300);
     h.machine.grow(11, 110);
     h.machine.run(11, Some("b"));
-    h.sample();
+    h.samples(4);
     let readings = readings(&mut h);
     assert_eq!(outline(&readings)[1..], [(Some("a"), 110), (Some("b"), 300)]);
     assert_eq!(readings[2].since, Some(readings[1].at), "both may have run since");
