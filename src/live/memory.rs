@@ -26,7 +26,8 @@ pub(super) struct Memory {
     zombies: u32,
     /// Largest RSS of a process of each class in any sample or reading.
     seen: BTreeMap<ProcessClass, ByteSize>,
-    /// Largest RSS of a process of each class since it was taken last.
+    /// Largest RSS of a process of each class since it was taken last, without that of samples
+    /// that are older than what was known.
     recent: BTreeMap<ProcessClass, ByteSize>,
     /// Largest high-water mark of each class in the process table.
     marks: BTreeMap<ProcessClass, ByteSize>,
@@ -64,8 +65,13 @@ impl Memory {
     }
 
     fn add_sample(&mut self, sample: &Sample) {
+        let is_late = self.latest.as_ref().is_some_and(|latest| sample.at < latest.at);
         for (class, figures) in &sample.classes {
-            self.see(*class, figures.rss_max);
+            if is_late {
+                see(&mut self.seen, *class, figures.rss_max);
+            } else {
+                self.see(*class, figures.rss_max);
+            }
         }
         self.zombies = sample.zombies;
         self.system = sample.system.or(self.system);
@@ -93,10 +99,8 @@ impl Memory {
     }
 
     fn see(&mut self, class: ProcessClass, rss: ByteSize) {
-        for largest in [&mut self.seen, &mut self.recent] {
-            let largest = largest.entry(class).or_default();
-            *largest = rss.max(*largest);
-        }
+        see(&mut self.seen, class, rss);
+        see(&mut self.recent, class, rss);
     }
 
     /// Largest RSS of a process of each class since the last call.
@@ -104,9 +108,9 @@ impl Memory {
         std::mem::take(&mut self.recent)
     }
 
-    /// Keeps what is later by more than `margin` than the latest.
+    /// Keeps what is later than the latest by at least `margin`.
     fn replace(&mut self, new: Latest, margin: Duration) {
-        if self.latest.as_ref().is_none_or(|latest| new.at.since(latest.at) >= margin) {
+        if self.latest.as_ref().is_none_or(|latest| new.at >= latest.at.plus(margin)) {
             self.latest = Some(new);
         }
     }
@@ -137,6 +141,11 @@ impl Memory {
     pub(super) const fn zombies(&self) -> u32 {
         self.zombies
     }
+}
+
+fn see(largest: &mut BTreeMap<ProcessClass, ByteSize>, class: ProcessClass, rss: ByteSize) {
+    let largest = largest.entry(class).or_default();
+    *largest = rss.max(*largest);
 }
 
 impl Latest {

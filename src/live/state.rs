@@ -123,12 +123,7 @@ impl LiveState {
 
     /// Adds the end of the run: its verdict, with the reason and the path of the report.
     pub fn conclude(&mut self, verdict: Verdict, sentence: String, report: String) {
-        let mood = match verdict {
-            Verdict::Pass => "good",
-            Verdict::OverBudget | Verdict::ScenarioFailed => "bad",
-            Verdict::Inconclusive => "doubtful",
-        };
-        self.ending = Some(Ending { verdict: verdict.name(), sentence, mood, report });
+        self.ending = Some(Ending { verdict, sentence, report });
         self.state = RunState::Ended;
     }
 
@@ -156,6 +151,11 @@ impl LiveState {
         let probe = probe.filter(|_| !self.done.contains(&ScenarioId::ProbeHealth));
         point.probe = probe.and_then(|progress| progress.latency).map(|latency| latency.max);
         self.history.add(now, point);
+    }
+
+    /// ID of the run.
+    pub const fn run(&self) -> &RunId {
+        &self.run
     }
 
     /// History of the run.
@@ -253,6 +253,7 @@ impl LiveState {
         ScenarioView {
             name: id.to_string(),
             is_probe: id.kind() == ScenarioKind::Probe,
+            accompanies_load: id.kind().accompanies_load(),
             state: match (self.done.contains(&id), progress) {
                 (true, _) => LoadState::Done,
                 (false, Some(_)) => LoadState::Running,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::analysis::Verdict;
 use crate::class::ProcessClass;
 use crate::record::outcome::WindowLatency;
 use crate::record::profile::SystemSample;
@@ -105,6 +106,8 @@ pub struct ScenarioView {
     pub name: String,
     /// Whether the scenario is the health probe.
     pub is_probe: bool,
+    /// Whether the scenario accompanies the load of the others, whose iterations count apart.
+    pub accompanies_load: bool,
     /// State.
     pub state: LoadState,
     /// Number of active iterations.
@@ -135,12 +138,11 @@ pub enum LoadState {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Ending {
-    /// Name of the verdict.
-    pub verdict: &'static str,
+    /// Verdict, which a renderer names.
+    #[serde(skip)]
+    pub verdict: Verdict,
     /// Sentence with the reason.
     pub sentence: String,
-    /// Mood of the verdict: `good`, `bad` or `doubtful`.
-    pub mood: &'static str,
     /// Path of the HTML report.
     pub report: String,
 }

@@ -41,6 +41,15 @@ struct Counts {
     dropped: u64,
 }
 
+impl Counts {
+    /// Counts iterations as failed and ended, and as started those that were not.
+    fn fail(&mut self, count: u64) {
+        self.failed += count;
+        self.ended += count;
+        self.started = self.started.max(self.ended);
+    }
+}
+
 impl ActivityLog {
     /// Log of a scenario of this plan. All scenarios of a plan have windows of one length.
     pub(super) fn of(plan: &LoadPlan) -> Self {
@@ -75,7 +84,7 @@ impl ActivityLog {
     pub(super) fn add(
         &self,
         at: Timestamp,
-        duration: Option<Duration>,
+        duration: Duration,
         segment: &mut SegmentOutcome,
         add: impl FnOnce(&mut SegmentOutcome),
     ) {
@@ -87,12 +96,25 @@ impl ActivityLog {
             recorder.window(at).failed += failed;
             recorder.so_far.failed += failed;
         }
-        match duration {
-            Some(duration) if segment.iteration_duration.count() > durations => {
-                recorder.record(at, duration);
-            }
-            _ => {}
+        if segment.iteration_duration.count() > durations {
+            recorder.record(at, duration);
         }
+    }
+
+    /// Counts iterations as failed that a time limit cuts off at `at`, active or not started. The
+    /// window has no ends of theirs.
+    pub(super) fn cut_off(&self, at: Timestamp, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let mut recorder = self.0.borrow_mut();
+        recorder.window(at).failed += count;
+        recorder.so_far.fail(count);
+    }
+
+    /// Counts iterations as failed that cannot start. They are in no window: nothing happened.
+    pub(super) fn fail_unstarted(&self, count: u64) {
+        self.0.borrow_mut().so_far.fail(count);
     }
 
     /// Progress at `at`, with the latencies since the progress before. The first one has none.
@@ -203,7 +225,7 @@ mod tests {
         log.drop_arrival(second(2));
         for (at, millis, fails) in [(3, 1500, true), (3, 2000, false), (4, 2500, false)] {
             log.end(second(at));
-            log.add(second(at), Some(Duration::from_millis(millis)), &mut segment, |segment| {
+            log.add(second(at), Duration::from_millis(millis), &mut segment, |segment| {
                 segment.iteration_duration.record(Duration::from_millis(millis));
                 segment.failed += u64::from(fails);
             });
@@ -234,9 +256,31 @@ mod tests {
         let at = Timestamp::from_micros(1);
         let mut segment = SegmentOutcome::begin(at, 1);
         log.end(at);
-        log.add(at, Some(Duration::from_secs(1)), &mut segment, |one| one.interrupted += 1);
+        log.add(at, Duration::from_secs(1), &mut segment, |one| one.interrupted += 1);
         let windows = log.finish().expect("there was some").windows;
         assert_eq!((windows[0].ended, windows[0].latency), (1, None));
+    }
+
+    #[test]
+    fn iterations_without_an_end_of_their_own_are_none_of_the_active_ones() {
+        let log = ActivityLog(Rc::new(RefCell::new(Recorder::with(Duration::from_secs(1)))));
+        let at = Timestamp::from_micros(1);
+        let counts = || {
+            let progress = log.progress(at);
+            (progress.started, progress.ended, progress.failed, progress.active)
+        };
+        log.cut_off(at, 0);
+        log.fail_unstarted(2);
+        assert_eq!((counts(), log.0.borrow().windows.len()), ((2, 2, 2, 0), 0));
+        log.start(at);
+        log.start(at);
+        log.end(at);
+        // The active one, and two that have not started; of two segments.
+        log.cut_off(at, 1);
+        log.cut_off(at, 2);
+        assert_eq!(counts(), (6, 6, 5, 0));
+        let window = &log.finish().expect("there was some").windows[0];
+        assert_eq!((window.started, window.ended, window.failed), (2, 1, 3));
     }
 
     #[test]
@@ -250,7 +294,7 @@ mod tests {
         log.start(second(1));
         log.end(second(2));
         let took = Duration::from_secs(1);
-        log.add(second(2), Some(took), &mut segment, |segment| {
+        log.add(second(2), took, &mut segment, |segment| {
             segment.iteration_duration.record(took);
             segment.failed += 1;
         });

@@ -76,7 +76,7 @@ pub(super) async fn judge_all(
             };
             let (at, duration) =
                 (context.timeline.at(finished.ended.into_std()), finished.duration);
-            context.activity.add(at, Some(duration), &mut segments[*number], |segment| {
+            context.activity.add(at, duration, &mut segments[*number], |segment| {
                 iteration.add_to(segment, duration);
             });
             // Counts in the order of `processes`, so that all from this index on are not judged yet.
@@ -95,7 +95,7 @@ pub(super) async fn judge_all(
     }
     for (number, finished) in &processes[judged..] {
         let (at, duration) = (context.timeline.at(finished.ended.into_std()), finished.duration);
-        context.activity.add(at, Some(duration), &mut segments[*number], |segment| {
+        context.activity.add(at, duration, &mut segments[*number], |segment| {
             fail_unfinished(segment, at, 1, [duration].into_iter());
         });
     }

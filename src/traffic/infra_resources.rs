@@ -67,6 +67,7 @@ impl ScenarioContext {
         let mut outcome = SegmentOutcome::begin(now, users);
         outcome.failed = users;
         (0..users).for_each(|_| outcome.tally.add(now, failure.clone(), None));
+        self.activity.fail_unstarted(users);
         outcome
     }
 

@@ -69,22 +69,23 @@ describe("the page of a run in progress", () => {
     }
   });
 
-  test("a later history extends the charts, and keeps a zoom", async () => {
-    const later = (until) =>
-      page.evaluate(async (until) => {
+  test("a later history extends the charts and keeps a zoom, which another run does not", async () => {
+    const later = (until, run = null) =>
+      page.evaluate(async ([until, run]) => {
         const charts = [...placed.values()].map(({ chart }) => ({
           ...chart,
           times: [...chart.times, until],
           series: chart.series.map((line) => ({ ...line, values: [...line.values, line.values.at(-1)] })),
         }));
-        draw({ until, phases: DATA.phases, charts });
+        draw({ run: run ?? drawnRun, until, phases: DATA.phases, charts });
         // The library draws after the script.
         await new Promise(requestAnimationFrame);
         return [...timelines].map((chart) => [chart.scales.x.min, chart.scales.x.max, chart.data[0].at(-1)]);
-      }, until);
+      }, [until, run]);
     for (const range of await later(400)) assert.deepEqual(range, [0, 400, 400]);
     await page.evaluate(() => showTime(2, 5));
     for (const range of await later(500)) assert.deepEqual(range, [2, 5, 500]);
+    for (const range of await later(60, "another")) assert.deepEqual(range, [0, 60, 60]);
   });
 });
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::data::{Axis, Chart, Data, Limit, Series, Span};
 use super::embed::Embedded;
+use super::mood;
 use crate::analysis::rounded;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
@@ -84,10 +85,30 @@ const PROBE: Labels = Labels {
     digits: 0,
 };
 
+/// State of a run, with what the page shows for its verdict.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct State<'a> {
+    #[serde(flatten)]
+    view: &'a View,
+    /// Verdict; `None` while the run goes on.
+    verdict: Option<ShownVerdict>,
+}
+
+/// Verdict as the page shows it.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ShownVerdict {
+    name: &'static str,
+    mood: &'static str,
+}
+
 /// Charts of a run so far.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Charts {
+    /// ID of the run.
+    run: String,
     /// End of the time axis in seconds.
     until: f64,
     phases: Vec<Span>,
@@ -110,13 +131,18 @@ pub fn render_live_page(out: &mut impl Write) -> io::Result<()> {
 
 /// Figures and tables of the page, as JSON in one line.
 pub fn live_view(view: &View) -> io::Result<String> {
-    Ok(serde_json::to_string(view)?)
+    let verdict = view
+        .ending
+        .as_ref()
+        .map(|ending| ShownVerdict { name: ending.verdict.name(), mood: mood(ending.verdict) });
+    Ok(serde_json::to_string(&State { view, verdict })?)
 }
 
 /// Charts of the page, as JSON in one line.
 pub fn live_charts(state: &LiveState, now: Timestamp) -> io::Result<String> {
     let axis = Axis { origin: state.began().unwrap_or(now), end: now };
     let charts = Charts {
+        run: state.run().to_string(),
         until: axis.seconds(now),
         phases: phases(state, axis),
         charts: charts(state, axis),

@@ -23,7 +23,7 @@ use std::io::{self, Write};
 
 use askama::Template as _;
 
-use crate::analysis::{ChartData, Report};
+use crate::analysis::{ChartData, Report, Verdict};
 pub use comparison::{Curves, render_comparison};
 pub use figures::sentence as verdict_sentence;
 pub use live::{live_charts, live_view, render_live_page};
@@ -32,4 +32,13 @@ use page::Page;
 /// Writes the page with the results of `report` and charts of `data`.
 pub fn render(report: &Report, data: &ChartData, out: &mut impl Write) -> io::Result<()> {
     Page::of(report, data)?.write_into(out)
+}
+
+/// Class of the style sheet for a verdict.
+const fn mood(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "good",
+        Verdict::OverBudget | Verdict::ScenarioFailed => "bad",
+        Verdict::Inconclusive => "doubtful",
+    }
 }

@@ -11,7 +11,7 @@ use super::executors::{self, ExecutorChart};
 use super::figures::{self, Figure};
 use super::latency::{self, Strips};
 use super::table::Table;
-use super::{about, charts, memory};
+use super::{about, charts, memory, mood};
 use crate::analysis::{ChartData, Report, Severity, Verdict};
 use crate::render::tables::latency::SegmentNames;
 use crate::render::tables::server_view;
@@ -139,12 +139,8 @@ impl Page {
     }
 
     /// Class of the style sheet for the verdict.
-    fn mood(&self) -> &'static str {
-        match self.verdict {
-            Verdict::Pass => "good",
-            Verdict::OverBudget | Verdict::ScenarioFailed => "bad",
-            Verdict::Inconclusive => "doubtful",
-        }
+    const fn mood(&self) -> &'static str {
+        mood(self.verdict)
     }
 }
 

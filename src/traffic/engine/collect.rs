@@ -70,9 +70,8 @@ impl<R> Collector<'_, R> {
                     for (number, unfinished) in unfinished.into_iter().enumerate() {
                         let elapsed = self.active.elapsed(number).into_iter();
                         let (now, segment) = (self.timeline.now(), &mut self.outcomes[number]);
-                        self.activity.add(now, None, segment, |segment| {
-                            fail_unfinished(segment, now, unfinished, elapsed);
-                        });
+                        fail_unfinished(segment, now, unfinished, elapsed);
+                        self.activity.cut_off(now, unfinished);
                     }
                     break Ended::TimedOut;
                 }
@@ -146,7 +145,7 @@ impl<R> Collector<'_, R> {
                         let at = self.timeline.at(finished.ended.into_std());
                         self.activity.end(at);
                         let (duration, record) = (finished.duration, &mut self.record);
-                        self.activity.add(at, Some(duration), segment, |segment| {
+                        self.activity.add(at, duration, segment, |segment| {
                             record(number, segment, finished);
                         });
                     }

@@ -8,7 +8,7 @@ use skyload::class::ProcessClass;
 use skyload::live::{Follower, LiveState, LoadState, View};
 use skyload::record::events::{Event, StopReason};
 use skyload::record::outcome::{ScenarioProgress, WindowLatency};
-use skyload::record::profile::{ProcessReading, ProfileLine, Readings};
+use skyload::record::profile::{ClassSample, ProcessReading, ProfileLine, Readings, Sample};
 use skyload::record::{Estimate, RunDir, write_json};
 use skyload::render::html::{live_charts, live_view, render_live_page};
 use skyload::scenario::ScenarioId;
@@ -116,6 +116,7 @@ fn a_run_in_its_load_has_phase_memory_against_budgets_and_what_scenarios_do() {
     let [scenario, probe] = &view.scenarios[..] else { panic!("{:#?}", view.scenarios) };
     assert_eq!((scenario.active, scenario.failed, scenario.state), (3, 1, LoadState::Running));
     assert!(probe.is_probe && probe.latency.is_some());
+    assert_eq!([scenario, probe].map(|one| one.accompanies_load), [false, true]);
 }
 
 #[test]
@@ -131,11 +132,8 @@ fn a_peak_is_the_largest_of_high_water_marks_and_samples_so_far() {
     assert_eq!(peak(&view, ProcessClass::LongExecutor), None, "none ran");
 }
 
-#[test]
-fn readings_are_used_where_samples_are_written_late() {
-    let evidence = good_run(&four_users());
-    let mut state = until(&evidence, 8_000);
-    state.set_processes(evidence.processes.as_ref().expect("the run has some"));
+/// Readings of the run's two executors, and of a process that no table has.
+fn readings(seconds: u64) -> ProfileLine {
     let read = |pid: u32, mib: u64, high: Option<u64>| ProcessReading {
         pid,
         started: pid.into(),
@@ -145,12 +143,22 @@ fn readings_are_used_where_samples_are_written_late() {
         threads: 4,
         open_files: None,
     };
+    let processes = vec![read(2, 150, None), read(3, 120, Some(250)), read(99, 900, None)];
+    ProfileLine::Readings(Readings {
+        at: at(1000 * seconds),
+        processes,
+        databases: BTreeMap::new(),
+    })
+}
+
+#[test]
+fn readings_are_used_where_samples_are_written_late() {
+    let evidence = good_run(&four_users());
+    let mut state = until(&evidence, 8_000);
+    state.set_processes(evidence.processes.as_ref().expect("the run has some"));
     let mut add = |seconds: u64| {
-        let processes = vec![read(2, 150, None), read(3, 120, Some(250)), read(99, 900, None)];
-        let at = at(1000 * seconds);
-        let readings = Readings { at, processes, databases: BTreeMap::new() };
-        state.add_profile_line(&ProfileLine::Readings(readings));
-        state.view(at)
+        state.add_profile_line(&readings(seconds));
+        state.view(at(1000 * seconds))
     };
     let count = |view: &View| view.totals.map(|totals| (totals.processes, totals.age));
     assert_eq!(count(&add(9)), Some((3, Duration::from_secs(1))), "the sample is new enough");
@@ -163,6 +171,40 @@ fn readings_are_used_where_samples_are_written_late() {
 }
 
 #[test]
+fn samples_that_are_older_than_a_reading_change_peaks_alone() {
+    let evidence = good_run(&four_users());
+    let mut state = until(&evidence, 8_000);
+    state.set_processes(evidence.processes.as_ref().expect("the run has some"));
+    state.add_profile_line(&readings(60));
+    state.remember(at(60_000));
+    let short = ProcessClass::ShortExecutor;
+    for seconds in 0..60 {
+        let figures = ClassSample {
+            count: 5,
+            rss_sum: ByteSize::mib(900),
+            rss_max: ByteSize::mib(300),
+            threads: 10,
+        };
+        state.add_profile_line(&ProfileLine::Sample(Sample {
+            at: at(1000 * seconds),
+            late_micros: 0,
+            classes: BTreeMap::from([(short, figures)]),
+            zombies: 0,
+            left_out: 0,
+            system: None,
+        }));
+    }
+    state.remember(at(61_000));
+    let view = state.view(at(61_000));
+    let totals = view.totals.expect("there were readings");
+    assert_eq!((totals.age, totals.rss_sum), (Duration::from_secs(1), ByteSize::mib(270)));
+    assert_eq!(peak(&view, short), Some(300));
+    let (_, last) = state.history().points().last().expect("two were added");
+    assert_eq!(last.largest[&short], ByteSize::mib(150));
+    assert_eq!((last.processes[&short], last.rss_sum), (2, Some(ByteSize::mib(270))));
+}
+
+#[test]
 fn events_that_no_run_has_by_itself_are_named_and_the_verdict_stays() {
     let mut evidence = good_run(&four_users());
     evidence.events[2].event = Event::LoadStopped(StopReason::Interrupted);
@@ -172,7 +214,8 @@ fn events_that_no_run_has_by_itself_are_named_and_the_verdict_stays() {
     assert_eq!(state.view(at(ALL_ENDED)).phase, "stopping the server");
     state.conclude(Verdict::Inconclusive, "interrupted.".to_owned(), "report.html".to_owned());
     let json = live_view(&state.view(at(ALL_ENDED))).expect("memory is enough");
-    assert!(json.contains(r#""verdict":"INCONCLUSIVE""#) && json.contains(r#""left":null"#));
+    let verdict = r#""verdict":{"name":"INCONCLUSIVE","mood":"doubtful"}"#;
+    assert!(json.contains(verdict) && json.contains(r#""left":null"#), "{json}");
     assert!(!json.contains('\n'), "an event is a line");
 }
 
@@ -185,7 +228,7 @@ fn charts_have_budgets_phases_and_the_points_so_far() {
         let all = list.as_array().into_iter().flatten();
         all.filter_map(|one| Some(one["name"].as_str()?.to_owned())).collect()
     };
-    assert_eq!(charts["until"], 8.0);
+    assert_eq!((&charts["run"], &charts["until"]), (&evidence.run.to_string().into(), &8.0.into()));
     assert_eq!(names(&charts["phases"]), ["baseline", "load"]);
     let largest = &charts["charts"][0];
     assert_eq!(names(&largest["series"]), ["server", "short-executor"]);

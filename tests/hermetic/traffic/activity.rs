@@ -1,11 +1,8 @@
 //! Activity over time that scenarios record: its sums are those of the segments.
 
-use std::fs;
-
 use fake_sky::FakeServer;
 use rstest::rstest;
-use skyload::record::outcome::{Activity, ActivityWindow, ScenarioOutcome, ScenarioProgress};
-use skyload::record::read_json;
+use skyload::record::outcome::{Activity, ActivityWindow, ScenarioOutcome};
 use skyload::scenario::ScenarioId;
 
 use super::TestRun;
@@ -42,13 +39,11 @@ async fn a_burst_is_counted_when_it_starts_and_ends(#[case] id: ScenarioId) -> a
     let settings = [("FAKE_SKY_FAIL", "sky.status:2!"), ("FAKE_SKY_SERVICE_MS", "1200")];
     let server = FakeServer::start(&settings)?;
     let test = TestRun::of(&server, &[id])?.iterations(2).write()?;
-    fs::create_dir(test.dir.progress())?;
-    let outcome = test.drive(id).await?;
+    let (outcome, last) = test.drive_followed(id).await?;
     let activity = consistent(&outcome);
     assert_eq!(activity.window.as_secs(), 1);
     assert_eq!((sum(&activity, |one| one.started), sum(&activity, |one| one.failed)), (6, 1));
     assert!(activity.windows.len() > 1, "{activity:?}");
-    let last: ScenarioProgress = read_json(&test.dir.scenario_progress(id), "progress")?;
     assert_eq!((last.started, last.ended, last.failed, last.active), (6, 6, 1, 0));
     Ok(())
 }

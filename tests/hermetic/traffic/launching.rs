@@ -170,9 +170,12 @@ async fn an_async_launch_is_judged_by_its_result() -> anyhow::Result<()> {
 #[tokio::test]
 async fn without_a_shared_resource_every_user_fails_with_the_setups_error() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_INFRA_FAIL", "sky.launch:1")])?;
-    let segment = first_segment(&server, ScenarioId::ApiExec).await?;
-    assert_eq!(counts(&segment), (0, 0, 3));
-    assert_eq!(kinds(&segment), [(Some(500), "ResourcesUnavailableError", 3)]);
+    let test = set_up(&server, ScenarioId::ApiExec).await?;
+    let (outcome, progress) = test.drive_followed(ScenarioId::ApiExec).await?;
+    let segment = &outcome.segments[0];
+    assert_eq!(counts(segment), (0, 0, 3));
+    assert_eq!(kinds(segment), [(Some(500), "ResourcesUnavailableError", 3)]);
+    assert_eq!((progress.ended, progress.failed, progress.active), (3, 3, 0));
     Ok(())
 }
 

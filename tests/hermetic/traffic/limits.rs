@@ -54,14 +54,17 @@ async fn users_within_the_concurrency_run_concurrently() -> anyhow::Result<()> {
 async fn iterations_that_exceed_the_time_limit_have_failed() -> anyhow::Result<()> {
     let server = FakeServer::start(&[ENDLESS])?;
     let test = TestRun::of(&server, &[ScenarioId::ApiStatus])?
+        .users(3, 2)
         .iterations(2)
         .with_plan(|plan| plan.scenario_timeout = Duration::from_secs(1));
     let test = test.write()?;
-    let outcome = test.drive(ScenarioId::ApiStatus).await?;
+    let (outcome, progress) = test.drive_followed(ScenarioId::ApiStatus).await?;
     assert_eq!((outcome.ended, outcome.segments.len()), (Ended::TimedOut, 1));
     assert_eq!(counts(&outcome.segments[0]), (0, 0, 3));
     assert_eq!(kinds(&outcome.segments[0]), [(None, "iteration-not-finished", 3)]);
     assert!(test.dir.outcome(ScenarioId::ApiStatus).exists());
+    // The third user has waited for a slot.
+    assert_eq!((progress.ended, progress.failed, progress.active), (3, 3, 0));
     Ok(())
 }
 

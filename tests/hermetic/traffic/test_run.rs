@@ -1,5 +1,6 @@
 //! Run directory as the coordinator prepares it for scenarios.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,9 +15,9 @@ use skyload::record::environment::{
     ClientSettings, Environment, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
     SkyUnderTest, WorkerConstants,
 };
-use skyload::record::outcome::{ScenarioOutcome, SegmentOutcome};
+use skyload::record::outcome::{ScenarioOutcome, ScenarioProgress, SegmentOutcome};
 use skyload::record::request::LoadRequest;
-use skyload::record::{RunDir, RunFacts, Version, write_json};
+use skyload::record::{RunDir, RunFacts, Version, read_json, write_json};
 use skyload::scenario::{Scenario, ScenarioId};
 use skyload::shape::LoadShape;
 use skyload::traffic::{self, TrafficError};
@@ -148,6 +149,16 @@ impl TestRun {
     /// Drives one scenario, after [`Self::write`].
     pub(super) async fn drive(&self, id: ScenarioId) -> Result<ScenarioOutcome, TrafficError> {
         traffic::drive(&self.dir, id).await
+    }
+
+    /// Drives one scenario of a run that a page follows, and returns its last progress, too.
+    pub(super) async fn drive_followed(
+        &self,
+        id: ScenarioId,
+    ) -> anyhow::Result<(ScenarioOutcome, ScenarioProgress)> {
+        fs::create_dir(self.dir.progress())?;
+        let outcome = self.drive(id).await?;
+        Ok((outcome, read_json(&self.dir.scenario_progress(id), "progress")?))
     }
 
     /// Waits until a scenario that is driven concurrently has arrived at its first barrier.

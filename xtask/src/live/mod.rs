@@ -66,8 +66,9 @@ impl LivePage {
         let thread = std::thread::Builder::new().name("live-page".to_owned());
         let thread = thread
             .spawn(move || {
+                let (shown, viewed) = watch::channel(Shown::default());
                 // Viewers see a lost connection; the run goes on without a page.
-                _ = serve(listener, page, receiver);
+                _ = serve(listener, page, viewed, feed::run(receiver, &shown));
             })
             .context("starting the thread of the live page")?;
         Ok(Self { address, messages: Some(sender), thread: Some(thread) })
@@ -113,20 +114,21 @@ impl Drop for LivePage {
     }
 }
 
+/// Serves what is shown until the feed that shows it ends, and a moment longer.
 fn serve(
     listener: TcpListener,
     page: server::Page,
-    messages: mpsc::UnboundedReceiver<Message>,
+    viewed: watch::Receiver<Shown>,
+    feed: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let (shown, viewed) = watch::channel(Shown::default());
         let (over, is_over) = oneshot::channel::<()>();
         let server = axum::serve(listener, server::router(page, viewed));
         let server = server.with_graceful_shutdown(async { _ = is_over.await });
         let feed = async {
-            feed::run(messages, &shown).await;
+            feed.await;
             _ = over.send(());
             tokio::time::sleep(FAREWELL).await;
         };

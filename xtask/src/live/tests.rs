@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
 use skyload::analysis::Verdict;
 
@@ -73,10 +75,9 @@ fn a_port_in_use_is_a_usage_error_that_names_it() {
 }
 
 #[test]
-fn a_viewer_that_reads_nothing_delays_neither_others_nor_the_end() {
+fn viewers_see_the_run_and_its_end_early_and_late() {
     let (page, folder) = (page(), tempfile::tempdir().unwrap());
     let run = run_below(folder.path());
-    let slow = Viewer::get(&page, "/events", "localhost");
     let mut viewer = Viewer::get(&page, "/events", "localhost");
     page.follow(&run).unwrap();
     assert!(run.progress().is_dir(), "scenarios are asked for their progress");
@@ -87,12 +88,49 @@ fn a_viewer_that_reads_nothing_delays_neither_others_nor_the_end() {
         sentence: "the budget was exceeded.".to_owned(),
         report: "report.html".to_owned(),
     }));
-    viewer.until("\"verdict\":\"OVER BUDGET\"");
+    viewer.until("\"verdict\":{\"name\":\"OVER BUDGET\"");
     let mut late = Viewer::get(&page, "/events", "localhost");
-    late.until("\"verdict\":\"OVER BUDGET\"");
+    late.until("\"verdict\":{\"name\":\"OVER BUDGET\"");
     drop(page);
     assert!(!run.progress().exists(), "nothing asks for progress any more");
-    for viewer in [viewer, late, slow] {
+    for viewer in [viewer, late] {
         assert!(viewer.text().contains("event: end"));
     }
+}
+
+/// Page that shows what is sent to it, until it is dropped.
+fn page_of(viewed: watch::Receiver<Shown>) -> LivePage {
+    let listener = listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (messages, mut receiver) = mpsc::unbounded_channel();
+    let thread = std::thread::spawn(move || {
+        let feed = async { while receiver.recv().await.is_some() {} };
+        serve(listener, server::Page::render().unwrap(), viewed, feed).unwrap();
+    });
+    LivePage { address, messages: Some(messages), thread: Some(thread) }
+}
+
+#[test]
+fn a_viewer_that_reads_nothing_delays_neither_others_nor_the_end() {
+    let (shown, viewed) = watch::channel(Shown::default());
+    let page = page_of(viewed);
+    let slow = Viewer::get(&page, "/events", "localhost");
+    let mut viewer = Viewer::get(&page, "/events", "localhost");
+    // More than the buffers of a connection hold.
+    let charts: Arc<str> = "x".repeat(1_000_000).into();
+    for number in 1..=50 {
+        shown.send_modify(|shown| {
+            shown.charts = Some((number, Arc::clone(&charts)));
+            shown.state = Some(format!("state {number}.").into());
+        });
+        viewer.until(&format!("state {number}."));
+    }
+    shown.send_modify(|shown| shown.is_over = true);
+    viewer.until("event: end");
+    let began = Instant::now();
+    drop(page);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let text = slow.text();
+    assert!(text.contains("event: charts") && !text.contains("event: end"), "it was not behind");
 }

@@ -113,12 +113,15 @@ impl CleanupRecord {
         let recorded = self.record.semaphores.iter().filter(|it| present.contains(*it)).cloned();
         let recorded: BTreeSet<PathBuf> =
             recorded.chain(semaphores::of(&found, &self.shared_memory)).collect();
-        self.seen = present;
-        if recorded == self.record.semaphores {
-            return Ok(());
+        if recorded != self.record.semaphores {
+            let record = Record { semaphores: recorded, ..self.record.clone() };
+            let changed = Self { record, ..self.clone() };
+            changed.write()?;
+            *self = changed;
         }
-        self.record.semaphores = recorded;
-        self.write()
+        // Last: after an error, the next look is for the same ones.
+        self.seen = present;
+        Ok(())
     }
 
     /// Stops the server by `stop`, then kills and removes what is left. Leaked processes are
@@ -326,6 +329,22 @@ input()
         other.wait().unwrap();
         _ = fs::remove_file(others);
         assert_eq!(exist, [false, true]);
+    }
+
+    #[test]
+    fn semaphores_that_could_not_be_recorded_are_recorded_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        let (mut cleanup, semaphore, mut server) = record_of_mapping(&path);
+        cleanup.file = path.join("custody/run.json");
+        cleanup.note_semaphores().unwrap_err();
+        fs::create_dir(path.join("custody")).unwrap();
+        let noted = cleanup.note_semaphores();
+        server.kill().unwrap();
+        server.wait().unwrap();
+        noted.unwrap();
+        let recorded = CleanupRecord::read(&cleanup.file).unwrap().record.semaphores;
+        assert_eq!(recorded, BTreeSet::from([semaphore]));
     }
 
     #[rstest]

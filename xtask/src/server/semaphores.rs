@@ -5,7 +5,7 @@
 //! `sky api stop`, so its semaphores would stay until the machine is rebooted. Their names are
 //! random: a semaphore is attributed to a server by the processes that map it, while they run. A
 //! server that is killed, as by the kernel for lack of memory, maps none afterwards, so new
-//! semaphores are looked for beside the load.
+//! semaphores are looked for beside the load, every 5 s; those made after the last look stay.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;

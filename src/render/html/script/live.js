@@ -33,30 +33,31 @@ const headroom = ({ peak, budget }) => {
 const left = (seconds) => (seconds < 60 ? "less than a minute" : `about ${Math.round(seconds / 60)} min`);
 
 let phase = null;
-let ending = null;
+let hasVerdict = false;
 
 function header(state) {
   const of = [`plan ${state.plan}`, state.sky && `SkyPilot ${state.sky}`, state.place];
   write("what", [`skyload run ${state.run}`, ...of.filter(Boolean)].join(" · "));
-  ending = state.ending;
+  const { ending, verdict } = state;
+  hasVerdict = Boolean(verdict);
   const box = part("box");
-  box.className = `verdict ${ending?.mood ?? "running"}`;
-  write("phase", ending?.verdict ?? state.phase.toUpperCase());
+  box.className = `verdict ${verdict?.mood ?? "running"}`;
+  write("phase", verdict?.name ?? state.phase.toUpperCase());
   write("sentence", ending ? `: ${ending.sentence}` : state.phase === "ended" ? ": writing the report" : ` for ${clock(state["in-phase"])}`);
   write("next", ending ? `HTML report: ${ending.report}` : `Running for ${clock(state.elapsed)}`);
-  document.title = `${ending?.verdict ?? state.phase}: skyload run ${state.run}`;
-  const now = ending?.verdict ?? state.phase;
+  const now = verdict?.name ?? state.phase;
+  document.title = `${now}: skyload run ${state.run}`;
   if (now !== phase) write("spoken", ending ? `${now}: ${ending.sentence}` : `Phase: ${now}`);
   phase = now;
 }
 
 function figures(state) {
-  const loads = state.scenarios.filter((scenario) => !scenario["is-probe"]);
+  const loads = state.scenarios.filter((scenario) => !scenario["accompanies-load"]);
   const sum = (name) => loads.reduce((sum, scenario) => sum + scenario[name], 0);
   const done = loads.filter((scenario) => scenario.state === "done").length;
   const isOver = state.ending || state.phase === "ended";
   figure("left", isOver ? "ended" : state.left == null ? "–" : left(state.left), isOver ? "" : state.left == null ? "not known" : "estimate");
-  figure("active", String(sum("active")), `${done} of ${loads.length} scenarios done`);
+  figure("active", String(sum("active")), loads.length ? `${done} of ${loads.length} scenarios done` : "held connections only");
   figure("failed", String(sum("failed")), `of ${sum("ended")} iterations that ended`);
   part("failed").closest("li").className = sum("failed") > 0 ? "over" : "";
   const { totals } = state;
@@ -94,10 +95,13 @@ function show(state) {
 }
 
 const placed = new Map();
+let drawnRun = null;
 const shape = (chart) => JSON.stringify([chart.series.map((line) => line.name), chart.limits]);
 
-function draw({ until, phases, charts }) {
-  const isWhole = range.min === WHOLE.min && range.max === WHOLE.max;
+function draw({ run, until, phases, charts }) {
+  // A zoom is of one run: the next one is shown as a whole.
+  const isWhole = run !== drawnRun || (range.min === WHOLE.min && range.max === WHOLE.max);
+  drawnRun = run;
   WHOLE.max = Math.max(until, 1);
   DATA.phases = phases;
   for (const chart of charts) {
@@ -126,11 +130,14 @@ source.addEventListener("state", (event) => show(JSON.parse(event.data)));
 source.addEventListener("charts", (event) => draw(JSON.parse(event.data)));
 source.addEventListener("end", () => {
   source.close();
-  if (!ending) {
+  if (!hasVerdict) {
     part("box").className = "verdict doubtful";
     write("phase", "ENDED");
     write("sentence", ": the command has ended without a result; its terminal says why");
   }
   write("connection", "The command has ended. This page stays as it is.");
 });
-source.addEventListener("error", () => write("connection", "Connection lost, trying again."));
+source.addEventListener("error", () => {
+  const isClosed = source.readyState === EventSource.CLOSED;
+  write("connection", isClosed ? "Connection lost. Load the page again." : "Connection lost, trying again.");
+});

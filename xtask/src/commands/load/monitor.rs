@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use host::progress::Progress;
 use host::signals::Signals;
 use skyload::poll;
 use skyload::profiler::protocol::Notice;
@@ -34,6 +35,9 @@ pub(super) struct Monitor<'a> {
     stopped: Option<StopReason>,
     next_server_check: Instant,
     next_semaphores: Instant,
+    /// Whether an error of a look for semaphores was said.
+    has_warned: bool,
+    progress: Progress,
     server_lost: bool,
     /// Processes that the kernel kills at the server's size.
     pub(super) kills: KillWatch<'a>,
@@ -47,6 +51,7 @@ impl<'a> Monitor<'a> {
         events: Events,
         directory: &'a RunDir,
         kills: KillWatch<'a>,
+        progress: Progress,
     ) -> Self {
         Self {
             signals,
@@ -57,6 +62,8 @@ impl<'a> Monitor<'a> {
             stopped: None,
             next_server_check: Instant::now(),
             next_semaphores: Instant::now(),
+            has_warned: false,
+            progress,
             server_lost: false,
             kills,
         }
@@ -114,9 +121,21 @@ impl<'a> Monitor<'a> {
         }
         if Instant::now() >= self.next_semaphores {
             self.next_semaphores = Instant::now() + SEMAPHORES_INTERVAL;
-            self.server.note_semaphores()?;
+            self.note_semaphores();
         }
         Ok(None)
+    }
+
+    /// Records the server's semaphores for the cleanup. An error is none of the run: it is said once,
+    /// and the next look tries again.
+    fn note_semaphores(&mut self) {
+        if let Err(error) = self.server.note_semaphores()
+            && !std::mem::replace(&mut self.has_warned, true)
+        {
+            self.progress.note(format!(
+                "The server's semaphores were not recorded, and stay if it is killed: {error:#}"
+            ));
+        }
     }
 
     /// Checks whether the server is gone or replaced, which is logged once.

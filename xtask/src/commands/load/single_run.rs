@@ -113,7 +113,7 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
         progress,
         nodes_persist: infra.persists(),
         scraper,
-        monitor: Monitor::new(context.signals, &server, profiler, events, run, kills),
+        monitor: Monitor::new(context.signals, &server, profiler, events, run, kills, progress),
     };
     // No `?` before the end: measurements until an error are still reported.
     let measured = phases::run(&mut active);

@@ -78,7 +78,7 @@ impl TracedServer<'_> {
             progress,
             nodes_persist: infra.persists(),
             scraper: None,
-            monitor: Monitor::new(signals, &server, None, events, &run, kills),
+            monitor: Monitor::new(signals, &server, None, events, &run, kills, progress),
         };
         // No `?` before the end: nodes are stopped after an error, too.
         let loaded = phases::load_alone(&mut active);
