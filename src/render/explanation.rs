@@ -33,7 +33,7 @@ pub fn render(
     for (index, peak) in peaks.iter().enumerate() {
         writeln!(out, "\nPEAK {} {}", index + 1, heading(peak))?;
         match &peak.answer {
-            Answer::Repeated { scenario, trace } => {
+            Answer::Repeated { scenario, trace, notes } => {
                 let by =
                     scenario.map_or_else(|| "the server itself".to_owned(), |id| id.to_string());
                 let earlier = match trace.earlier_requests {
@@ -44,13 +44,18 @@ pub fn render(
                 writeln!(out, "{INDENT}Repeated by {by}: {earlier}{end}")?;
                 of_trace(trace, out)?;
                 if trace.allocations.is_none() {
-                    writeln!(
-                        out,
-                        "{INDENT}Allocations unknown: the request failed under tracemalloc"
-                    )?;
+                    writeln!(out, "{INDENT}Allocations unknown: no trace under tracemalloc")?;
+                }
+                for note in notes {
+                    writeln!(out, "{INDENT}Note: {}", one_line(note))?;
                 }
             }
-            Answer::Import => writeln!(out, "{INDENT}Explained below: IMPORT")?,
+            Answer::Import if explanation.import.is_some() => {
+                writeln!(out, "{INDENT}Explained below: IMPORT")?;
+            }
+            Answer::Import => {
+                writeln!(out, "{INDENT}Not explained: no trace of the import of SkyPilot")?;
+            }
             Answer::NotExplained { reason } => {
                 writeln!(out, "{INDENT}Not explained: {}", one_line(reason))?;
             }
@@ -59,6 +64,12 @@ pub fn render(
     if let Some(trace) = &explanation.import {
         writeln!(out, "\nIMPORT of SkyPilot, before the first request of an executor")?;
         of_trace(trace, out)?;
+    }
+    if !explanation.notes.is_empty() {
+        writeln!(out)?;
+    }
+    for note in &explanation.notes {
+        writeln!(out, "Note: {}", one_line(note))?;
     }
     if let Some(results) = results {
         writeln!(out, "\nResults: {}", results.display())?;
