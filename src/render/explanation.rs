@@ -147,21 +147,33 @@ fn sites(allocations: &Allocations) -> Table {
 /// Nearest caller in another file: SkyPilot's, if one of the frames is.
 fn caller(site: &AllocationSite) -> String {
     let Some((own, callers)) = site.frames.split_first() else { return String::new() };
-    let of_sky = callers.iter().find(|frame| frame.file.contains("/sky/") && frame != &own);
-    let other = || callers.iter().find(|frame| frame.file != own.file);
-    of_sky.or_else(other).map_or_else(String::new, place)
+    let others = || callers.iter().filter(|frame| frame.file != own.file);
+    let of_sky = others().find(|frame| is_of_sky(&frame.file));
+    of_sky.or_else(|| others().next()).map_or_else(String::new, place)
+}
+
+/// Whether a file is SkyPilot's: in its package among others, or in a checkout. The folder alone
+/// does not tell, since skyload installs all packages below a folder `sky`.
+fn is_of_sky(file: &str) -> bool {
+    match below_packages(file) {
+        Some(path) => path.starts_with("sky/"),
+        None => file.contains("/sky/"),
+    }
 }
 
 /// Line of code, with the path below the folder of packages.
 fn place(frame: &Frame) -> String {
-    let file = frame.file.as_str();
+    format!("{}:{}", below_packages(&frame.file).unwrap_or(&frame.file), frame.line)
+}
+
+/// Path below the folder of packages or of Python's own modules; `None` for a file elsewhere.
+fn below_packages(file: &str) -> Option<&str> {
     let below = |folder: &str| file.rsplit_once(folder).map(|(_, path)| path);
     let of_python = || {
         let (_, path) = file.rsplit_once("/lib/python3")?;
         path.split_once('/').map(|(_, path)| path)
     };
-    let short = below("/site-packages/").or_else(|| below("/dist-packages/")).or_else(of_python);
-    format!("{}:{}", short.unwrap_or(file), frame.line)
+    below("/site-packages/").or_else(|| below("/dist-packages/")).or_else(of_python)
 }
 
 /// Table of the packages that were imported, and the number of all.

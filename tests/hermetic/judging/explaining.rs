@@ -225,9 +225,26 @@ fn trace(request: Option<&str>, queue: &str, peak: u64) -> Trace {
                 site(
                     20,
                     vec![
-                        frame("/v/lib/python3.11/site-packages/pandas/io/parsers.py", 17),
-                        frame("/v/lib/python3.11/site-packages/pandas/io/common.py", 3),
-                        frame("/v/lib/python3.11/site-packages/sky/catalog/common.py", 200),
+                        package("pandas/io/parsers.py", 17),
+                        package("pandas/io/common.py", 3),
+                        package("sky/catalog/common.py", 200),
+                    ],
+                ),
+                site(
+                    8,
+                    vec![
+                        package("sqlalchemy/event/attr.py", 214),
+                        package("sqlalchemy/event/attr.py", 328),
+                        package("sqlalchemy/event/base.py", 154),
+                    ],
+                ),
+                site(
+                    6,
+                    vec![
+                        package("sky/core.py", 10),
+                        package("sky/core.py", 90),
+                        package("networkx/classes/graph.py", 1),
+                        frame("/home/ann/skypilot/sky/dag.py", 40),
                     ],
                 ),
                 site(4, vec![frame("/usr/lib/python3.11/json/decoder.py", 353)]),
