@@ -104,7 +104,7 @@ fn modules_have_their_cost_in_the_import_and_in_the_request_that_imports_them() 
     let grows = of(&traces, "grows");
     assert!(grows.growth() >= ByteSize::mib(19), "{grows:?}");
     assert!(grows.is_whole && grows.modules.is_empty() && grows.allocations.is_none(), "{grows:?}");
-    assert_eq!((grows.queue.as_str(), grows.earlier_requests), ("short", 0));
+    assert_eq!((grows.queue.as_deref(), grows.earlier_requests), (Some("short"), 0));
 
     let imports = of(&traces, "imports");
     let [heavy, wave] = ["heavy", "wave"].map(|name| {
