@@ -36,7 +36,7 @@ pub struct Explanation {
     pub import: Option<Trace>,
     /// Largest peaks of the run, one for each cause, the largest first.
     pub peaks: Vec<ExplainedPeak>,
-    /// What the explanation lacks beside the answers to peaks, and why.
+    /// Gaps of the explanation beside the answers to peaks, with their reasons.
     pub notes: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ pub enum Answer {
         scenario: Option<ScenarioId>,
         /// Trace of the request, with its allocations from another fresh server.
         trace: Box<Trace>,
-        /// What limits the trace, such as a failed iteration or a server that did not start.
+        /// Limits of the trace, such as a failed iteration or a server that did not start.
         notes: Vec<String>,
     },
     /// Import of SkyPilot, which the explanation has.

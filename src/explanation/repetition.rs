@@ -123,7 +123,7 @@ fn sets_up(need: Need, request: &str) -> bool {
     requests.contains(&request)
 }
 
-/// What runs in a server whose executors are traced.
+/// Work of a server whose executors are traced.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Subject<'a> {
     /// Scenario of one iteration.

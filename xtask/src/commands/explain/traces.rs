@@ -1,4 +1,4 @@
-//! What a server with traced executors has left: whether its traces are there, and why one is not.
+//! Traces of a server whose executors were traced: whether they are there, and why one is not.
 
 use std::fs;
 use std::time::Duration;
