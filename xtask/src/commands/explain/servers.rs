@@ -273,9 +273,10 @@ impl Servers<'_> {
     /// Error in a word or a sentence. Whatever fails after an interruption fails by it: a terminal
     /// sends Ctrl-C to other processes, too.
     fn note_of(&self, error: &Error) -> String {
-        match self.coordinator.signals.interrupted() {
-            true => "interrupted".to_owned(),
-            false => format!("{error:#}"),
+        if self.coordinator.signals.interrupted() {
+            "interrupted".to_owned()
+        } else {
+            format!("{error:#}")
         }
     }
 }
