@@ -2,8 +2,8 @@
 //! are traced.
 //!
 //! An explanation is no measurement: its servers run one request each, and some of them under
-//! tracemalloc, so its figures are never compared with peaks of runs. [`Repetition`] decides how a cause is seen again; the traces are in
-//! [`crate::record::trace`].
+//! tracemalloc, so its figures are never compared with peaks of runs. [`Repetition`] decides how a
+//! cause is seen again; the traces are in [`crate::record::trace`].
 
 mod packages;
 mod repetition;
@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use packages::{PackageCost, packages};
-pub use repetition::{Repetition, plan};
+pub use repetition::{Repetition, Subject, plan, plan_of_installation};
 
 use crate::analysis::{ExecutorPeak, Verdict};
 use crate::class::ProcessClass;
@@ -36,6 +36,8 @@ pub struct Explanation {
     pub import: Option<Trace>,
     /// Largest peaks of the run, one for each cause, the largest first.
     pub peaks: Vec<ExplainedPeak>,
+    /// Gaps of the explanation beside the answers to peaks, with their reasons.
+    pub notes: Vec<String>,
 }
 
 impl Document for Explanation {
@@ -68,6 +70,8 @@ pub enum Answer {
         scenario: Option<ScenarioId>,
         /// Trace of the request, with its allocations from another fresh server.
         trace: Box<Trace>,
+        /// Limits of the trace, such as a failed iteration or a server that did not start.
+        notes: Vec<String>,
     },
     /// Import of SkyPilot, which the explanation has.
     Import,
@@ -108,10 +112,36 @@ pub fn trace_of<'a>(
     traces: &'a [Trace],
     requests: &ServerRequests,
 ) -> Option<&'a Trace> {
-    let is_of_name = |trace: &&Trace| {
+    largest(Some(class), traces, |trace| {
         let id = trace.request.as_deref();
         requests.requests.iter().any(|one| Some(one.id.as_str()) == id && one.name == name)
-    };
-    let found = traces.iter().filter(is_of_name).filter(|trace| trace.class() == Some(class));
+    })
+}
+
+/// Trace of a request of the server itself that grew most in an executor of a class; `None` if there
+/// is none.
+pub fn trace_of_server<'a>(
+    id: &str,
+    class: ProcessClass,
+    traces: &'a [Trace],
+) -> Option<&'a Trace> {
+    largest(Some(class), traces, |trace| trace.request.as_deref() == Some(id))
+}
+
+/// Trace of the import of SkyPilot that grew most, in an executor of a class if one is given; `None`
+/// if there is none.
+pub fn import_of(class: Option<ProcessClass>, traces: &[Trace]) -> Option<&Trace> {
+    largest(class, traces, |trace| trace.request.is_none())
+}
+
+/// Trace that grew most. One of an executor whose queue is unknown may be of any class.
+fn largest(
+    class: Option<ProcessClass>,
+    traces: &[Trace],
+    is_wanted: impl Fn(&Trace) -> bool,
+) -> Option<&Trace> {
+    let is_of_class =
+        |trace: &Trace| class.is_none() || trace.class().is_none_or(|its| Some(its) == class);
+    let found = traces.iter().filter(|trace| is_wanted(trace) && is_of_class(trace));
     found.max_by_key(|trace| (trace.allocations.as_ref().map(|it| it.peak), trace.growth()))
 }

@@ -79,7 +79,8 @@ impl Repetition {
             return Self::None(format!("no scenario of the run is known to send {name}"));
         }
         if let Infrastructure::Clouds(clouds) = &plan.infrastructure {
-            scenarios.retain(|scenario| !scenario.takes_infrastructure());
+            // Credentials are copied for the run that was asked for, and for no other server.
+            scenarios.retain(|one| !is_check && !Scenario::of(one.id).takes_infra());
             if scenarios.is_empty() {
                 return Self::None(format!("{name} needs your cloud: {}", clouds.join(", ")));
             }
@@ -122,15 +123,31 @@ fn sets_up(need: Need, request: &str) -> bool {
     requests.contains(&request)
 }
 
+/// Work of a server whose executors are traced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Subject<'a> {
+    /// Scenario of one iteration.
+    Scenario(&'a PlannedScenario),
+    /// Requests that the server sends itself.
+    OfServer,
+    /// Import of SkyPilot, which needs no request.
+    Import,
+}
+
 /// Plan of a server whose executors are traced: one scenario or none, without phases that measure
-/// and without limits.
-pub fn plan(of: &LoadPlan, scenario: Option<&PlannedScenario>) -> LoadPlan {
+/// and without limits. It has local infras of the run, on which a request depends, but never the
+/// user's clouds.
+pub fn plan(of: &LoadPlan, subject: Subject<'_>) -> LoadPlan {
+    let scenario = match subject {
+        Subject::Scenario(scenario) => Some(scenario),
+        Subject::OfServer | Subject::Import => None,
+    };
     LoadPlan {
         scenarios: scenario.cloned().into_iter().collect(),
         left_out: Vec::new(),
-        infrastructure: match scenario {
-            Some(_) => of.infrastructure.clone(),
-            None => Infrastructure::None,
+        infrastructure: match (subject, &of.infrastructure) {
+            (Subject::Import, _) | (_, Infrastructure::Clouds(_)) => Infrastructure::None,
+            (Subject::Scenario(_) | Subject::OfServer, infrastructure) => infrastructure.clone(),
         },
         // Tracing takes memory and time beyond those of the measured server.
         size: None,
@@ -146,4 +163,10 @@ pub fn plan(of: &LoadPlan, scenario: Option<&PlannedScenario>) -> LoadPlan {
         thresholds: Vec::new(),
         ..of.clone()
     }
+}
+
+/// Plan by which SkyPilot is installed for traced servers: with the packages that the run's infras
+/// need, which executors import.
+pub fn plan_of_installation(of: &LoadPlan) -> LoadPlan {
+    LoadPlan { infrastructure: of.infrastructure.clone(), ..plan(of, Subject::Import) }
 }

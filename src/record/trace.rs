@@ -6,6 +6,7 @@
 //! times the memory that it traces.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -21,8 +22,8 @@ use crate::units::{self, ByteSize, Seconds};
 pub struct Trace {
     /// Process ID of the executor.
     pub pid: u32,
-    /// Queue of the executor: `short` or `long`.
-    pub queue: String,
+    /// Queue of the executor: `short` or `long`; `None` if SkyPilot did not tell the executor.
+    pub queue: Option<String>,
     /// ID of the request; `None` for the import of SkyPilot.
     pub request: Option<String>,
     /// Number of requests that the executor ran before.
@@ -121,11 +122,11 @@ impl Trace {
         Some(ByteSize(self.growth().as_u64().saturating_sub(traced)))
     }
 
-    /// Class of the executor; `None` for a queue of another name.
+    /// Class of the executor; `None` for an unknown queue.
     pub fn class(&self) -> Option<ProcessClass> {
-        match self.queue.as_str() {
-            "short" => Some(ProcessClass::ShortExecutor),
-            "long" => Some(ProcessClass::LongExecutor),
+        match self.queue.as_deref() {
+            Some("short") => Some(ProcessClass::ShortExecutor),
+            Some("long") => Some(ProcessClass::LongExecutor),
             _ => None,
         }
     }
@@ -138,18 +139,40 @@ impl RunDir {
     ///
     /// If the directory or a trace cannot be read.
     pub fn read_traces(&self) -> Result<Vec<Trace>, RecordError> {
+        self.trace_files("json")?.iter().map(|path| read_json(path, "trace")).collect()
+    }
+
+    /// Errors of the tracing in the run's executors: the first line of each file, each once.
+    ///
+    /// # Errors
+    ///
+    /// If the directory or a file cannot be read.
+    pub fn read_trace_errors(&self) -> Result<Vec<String>, RecordError> {
+        let mut errors = Vec::new();
+        for path in self.trace_files("txt")? {
+            let text = fs::read_to_string(&path);
+            let text = text.map_err(|source| RecordError::Io { act: "read", path, source })?;
+            let first = text.lines().next().unwrap_or_default().to_owned();
+            if !errors.contains(&first) {
+                errors.push(first);
+            }
+        }
+        Ok(errors)
+    }
+
+    fn trace_files(&self, extension: &str) -> Result<Vec<PathBuf>, RecordError> {
         let io = |source| RecordError::Io { act: "list", path: self.traces(), source };
         let mut paths = Vec::new();
         for entry in fs::read_dir(self.traces()).map_err(io)? {
             let path = entry.map_err(io)?.path();
             // A file that is being written begins with a dot.
             let is_hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes()[0] == b'.');
-            if !is_hidden && path.extension().is_some_and(|extension| extension == "json") {
+            if !is_hidden && path.extension().is_some_and(|its| its == extension) {
                 paths.push(path);
             }
         }
         paths.sort();
-        paths.iter().map(|path| read_json(path, "trace")).collect()
+        Ok(paths)
     }
 }
 
@@ -180,18 +203,27 @@ mod tests {
         assert_eq!(allocating(70).untraced(), Some(ByteSize(30)));
         assert_eq!(allocating(110).untraced(), Some(ByteSize(0)), "free memory was used again");
         assert_eq!(trace().class(), Some(ProcessClass::LongExecutor));
+        assert_eq!(Trace { queue: None, ..trace() }.class(), None);
     }
 
     #[test]
-    fn a_trace_that_is_being_written_is_not_read() {
+    fn traces_are_read_without_those_that_are_being_written_and_errors_apart() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(&folder.path().join("run")).unwrap();
         assert!(!run.is_traced());
         fs::create_dir(run.traces()).unwrap();
         fs::write(run.traces().join(".x-7.json"), "{").unwrap();
-        fs::write(run.traces().join("error-7.txt"), "failed").unwrap();
+        let errors = [
+            ("7", "KeyError('a')\nTraceback\n"),
+            ("8", "KeyError('a')\nTraceback\n"),
+            ("9", "lost"),
+        ];
+        for (pid, text) in errors {
+            fs::write(run.traces().join(format!("error-{pid}.txt")), text).unwrap();
+        }
         super::super::write_json(&run.traces().join("x-7.json"), &trace()).unwrap();
         assert_eq!(run.read_traces().unwrap(), [trace()]);
+        assert_eq!(run.read_trace_errors().unwrap(), ["KeyError('a')", "lost"]);
         assert!(run.is_traced());
     }
 }

@@ -33,7 +33,7 @@ pub fn render(
     for (index, peak) in peaks.iter().enumerate() {
         writeln!(out, "\nPEAK {} {}", index + 1, heading(peak))?;
         match &peak.answer {
-            Answer::Repeated { scenario, trace } => {
+            Answer::Repeated { scenario, trace, notes } => {
                 let by =
                     scenario.map_or_else(|| "the server itself".to_owned(), |id| id.to_string());
                 let earlier = match trace.earlier_requests {
@@ -44,13 +44,18 @@ pub fn render(
                 writeln!(out, "{INDENT}Repeated by {by}: {earlier}{end}")?;
                 of_trace(trace, out)?;
                 if trace.allocations.is_none() {
-                    writeln!(
-                        out,
-                        "{INDENT}Allocations unknown: the request failed under tracemalloc"
-                    )?;
+                    writeln!(out, "{INDENT}Allocations unknown: no trace under tracemalloc")?;
+                }
+                for note in notes {
+                    writeln!(out, "{INDENT}Note: {}", one_line(note))?;
                 }
             }
-            Answer::Import => writeln!(out, "{INDENT}Explained below: IMPORT")?,
+            Answer::Import if explanation.import.is_some() => {
+                writeln!(out, "{INDENT}Explained below: IMPORT")?;
+            }
+            Answer::Import => {
+                writeln!(out, "{INDENT}Not explained: no trace of the import of SkyPilot")?;
+            }
             Answer::NotExplained { reason } => {
                 writeln!(out, "{INDENT}Not explained: {}", one_line(reason))?;
             }
@@ -59,6 +64,12 @@ pub fn render(
     if let Some(trace) = &explanation.import {
         writeln!(out, "\nIMPORT of SkyPilot, before the first request of an executor")?;
         of_trace(trace, out)?;
+    }
+    if !explanation.notes.is_empty() {
+        writeln!(out)?;
+    }
+    for note in &explanation.notes {
+        writeln!(out, "Note: {}", one_line(note))?;
     }
     if let Some(results) = results {
         writeln!(out, "\nResults: {}", results.display())?;
@@ -136,21 +147,33 @@ fn sites(allocations: &Allocations) -> Table {
 /// Nearest caller in another file: SkyPilot's, if one of the frames is.
 fn caller(site: &AllocationSite) -> String {
     let Some((own, callers)) = site.frames.split_first() else { return String::new() };
-    let of_sky = callers.iter().find(|frame| frame.file.contains("/sky/") && frame != &own);
-    let other = || callers.iter().find(|frame| frame.file != own.file);
-    of_sky.or_else(other).map_or_else(String::new, place)
+    let others = || callers.iter().filter(|frame| frame.file != own.file);
+    let of_sky = others().find(|frame| is_of_sky(&frame.file));
+    of_sky.or_else(|| others().next()).map_or_else(String::new, place)
+}
+
+/// Whether a file is SkyPilot's: in its package among others, or in a checkout. The folder alone
+/// does not tell, since skyload installs all packages below a folder `sky`.
+fn is_of_sky(file: &str) -> bool {
+    match below_packages(file) {
+        Some(path) => path.starts_with("sky/"),
+        None => file.contains("/sky/"),
+    }
 }
 
 /// Line of code, with the path below the folder of packages.
 fn place(frame: &Frame) -> String {
-    let file = frame.file.as_str();
+    format!("{}:{}", below_packages(&frame.file).unwrap_or(&frame.file), frame.line)
+}
+
+/// Path below the folder of packages or of Python's own modules; `None` for a file elsewhere.
+fn below_packages(file: &str) -> Option<&str> {
     let below = |folder: &str| file.rsplit_once(folder).map(|(_, path)| path);
     let of_python = || {
         let (_, path) = file.rsplit_once("/lib/python3")?;
         path.split_once('/').map(|(_, path)| path)
     };
-    let short = below("/site-packages/").or_else(|| below("/dist-packages/")).or_else(of_python);
-    format!("{}:{}", short.unwrap_or(file), frame.line)
+    below("/site-packages/").or_else(|| below("/dist-packages/")).or_else(of_python)
 }
 
 /// Table of the packages that were imported, and the number of all.

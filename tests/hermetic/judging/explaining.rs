@@ -7,10 +7,11 @@ use skyload::analysis::largest_peaks;
 use skyload::analysis::{Cause, Evidence, ExecutorPeak, NamedRequest, RequestKind, UnknownCause};
 use skyload::class::ProcessClass;
 use skyload::explanation::{
-    Answer, ExplainedPeak, Explanation, Repetition, packages, plan as traced_plan, trace_of,
+    Answer, ExplainedPeak, Explanation, Repetition, Subject, import_of, packages,
+    plan as traced_plan, plan_of_installation, trace_of, trace_of_server,
 };
 use skyload::infrastructure::Infrastructure;
-use skyload::plan::LoadPlan;
+use skyload::plan::{LoadPlan, PlannedScenario};
 use skyload::record::request::LoadRequest;
 use skyload::record::trace::{AllocationSite, Allocations, Frame, ModuleCost, Trace};
 use skyload::record::{ServerRequest, ServerRequests, Version};
@@ -82,10 +83,21 @@ fn a_request_of_setup_or_check_is_repeated_by_a_scenario_that_needs_it() {
 #[test]
 fn what_needs_the_users_cloud_is_named_and_not_repeated() {
     let mut plan = planned(&["status", "launch_and_logs"], &["none"]);
+    // `check` launches nothing, but needs the credentials.
+    let check = PlannedScenario { id: ScenarioId::ApiCheck, ..plan.scenarios[0].clone() };
+    plan.scenarios.push(check);
     plan.infrastructure = Infrastructure::Clouds(vec!["aws".to_owned()]);
-    let launch = Repetition::of(&caused_by(named("sky.launch")), &plan);
-    assert_eq!(launch, Repetition::None("sky.launch needs your cloud: aws".to_owned()));
+    for name in ["sky.launch", "sky.check"] {
+        let repetition = Repetition::of(&caused_by(named(name)), &plan);
+        assert_eq!(repetition, Repetition::None(format!("{name} needs your cloud: aws")));
+    }
     assert_eq!(scenarios("sky.status", &plan), [ScenarioId::ApiStatus]);
+    let status = Subject::Scenario(plan.scenario(ScenarioId::ApiStatus).expect("it is planned"));
+    for subject in [status, Subject::OfServer, Subject::Import] {
+        assert_eq!(traced_plan(&plan, subject).infrastructure, Infrastructure::None, "{subject:?}");
+    }
+    // Executors import the packages of the cloud all the same.
+    assert_eq!(plan_of_installation(&plan).infrastructure, plan.infrastructure);
 }
 
 #[rstest]
@@ -129,12 +141,22 @@ fn each_other_cause_has_its_way_or_the_reason_for_none(
 #[test]
 fn a_traced_server_has_one_scenario_and_no_limits() {
     let plan = planned(&["status", "launch_and_logs"], &["none"]);
-    let scenario = plan.scenario(ScenarioId::ApiStatus);
-    let traced = traced_plan(&plan, scenario);
-    assert_eq!(traced.scenarios, [scenario.expect("it is planned").clone()]);
+    let scenario = plan.scenario(ScenarioId::ApiStatus).expect("it is planned");
+    let traced = traced_plan(&plan, Subject::Scenario(scenario));
+    assert_eq!(traced.scenarios, [scenario.clone()]);
     assert!(traced.budgets.is_empty() && traced.baseline.is_zero() && !plan.baseline.is_zero());
     assert_eq!(traced.infrastructure, plan.infrastructure, "what a request imports depends on it");
-    assert_eq!(traced_plan(&plan, None).infrastructure, Infrastructure::None);
+    let of_server = traced_plan(&plan, Subject::OfServer);
+    assert_eq!(
+        (of_server.scenarios, of_server.infrastructure),
+        (vec![], plan.infrastructure.clone())
+    );
+    assert_eq!(traced_plan(&plan, Subject::Import).infrastructure, Infrastructure::None);
+    let installation = plan_of_installation(&plan);
+    assert_eq!(
+        installation.infrastructure, plan.infrastructure,
+        "it has the packages of the infras"
+    );
 }
 
 #[test]
@@ -177,10 +199,15 @@ fn module(name: &str, by: Option<&str>, rss: u64) -> ModuleCost {
 
 fn trace(request: Option<&str>, queue: &str, peak: u64) -> Trace {
     let frame = |file: &str, line| Frame { file: file.to_owned(), line };
+    // As skyload installs them: all below a folder `sky`.
+    let package = |file: &str, line| {
+        let packages = "/w/target/skyload/sky/0.14.1/lib/python3.11/site-packages";
+        frame(&format!("{packages}/{file}"), line)
+    };
     let site = |number: u64, frames| AllocationSite { size: mib(number), count: 20, frames };
     Trace {
         pid: 7,
-        queue: queue.to_owned(),
+        queue: Some(queue.to_owned()),
         request: request.map(str::to_owned),
         earlier_requests: 1,
         is_whole: true,
@@ -198,9 +225,26 @@ fn trace(request: Option<&str>, queue: &str, peak: u64) -> Trace {
                 site(
                     20,
                     vec![
-                        frame("/v/lib/python3.11/site-packages/pandas/io/parsers.py", 17),
-                        frame("/v/lib/python3.11/site-packages/pandas/io/common.py", 3),
-                        frame("/v/lib/python3.11/site-packages/sky/catalog/common.py", 200),
+                        package("pandas/io/parsers.py", 17),
+                        package("pandas/io/common.py", 3),
+                        package("sky/catalog/common.py", 200),
+                    ],
+                ),
+                site(
+                    8,
+                    vec![
+                        package("sqlalchemy/event/attr.py", 214),
+                        package("sqlalchemy/event/attr.py", 328),
+                        package("sqlalchemy/event/base.py", 154),
+                    ],
+                ),
+                site(
+                    6,
+                    vec![
+                        package("sky/core.py", 10),
+                        package("sky/core.py", 90),
+                        package("networkx/classes/graph.py", 1),
+                        frame("/home/ann/skypilot/sky/dag.py", 40),
                     ],
                 ),
                 site(4, vec![frame("/usr/lib/python3.11/json/decoder.py", 353)]),
@@ -262,6 +306,30 @@ fn the_answer_is_the_request_of_the_name_that_grew_most_in_the_queue() {
     assert_eq!(found(ProcessClass::ShortExecutor), Some("2"));
     assert_eq!(found(ProcessClass::LongExecutor), Some("3"));
     assert_eq!(trace_of("sky.launch", ProcessClass::LongExecutor, &traces, &requests), None);
+    // An executor that was not told its queue may be of any.
+    let of_unknown_queue = [Trace { queue: None, ..traces[0].clone() }];
+    let found = trace_of("sky.status", ProcessClass::LongExecutor, &of_unknown_queue, &requests);
+    assert!(found.is_some());
+}
+
+#[test]
+fn of_the_server_and_the_import_the_trace_that_grew_most_in_the_class_counts() {
+    let (short, long) = (ProcessClass::ShortExecutor, ProcessClass::LongExecutor);
+    let traces = [
+        trace(Some("x-daemon"), "short", 10),
+        trace(Some("x-daemon"), "short", 20),
+        trace(Some("x-daemon"), "long", 30),
+        trace(None, "short", 60),
+        trace(None, "long", 40),
+        trace(None, "long", 50),
+    ];
+    let peak = |found: Option<&Trace>| Some(found?.allocations.as_ref()?.peak);
+    assert_eq!(peak(trace_of_server("x-daemon", short, &traces)), Some(mib(20)));
+    assert_eq!(peak(trace_of_server("x-daemon", long, &traces)), Some(mib(30)));
+    assert_eq!(trace_of_server("y-daemon", long, &traces), None);
+    assert_eq!(peak(import_of(Some(long), &traces)), Some(mib(50)));
+    assert_eq!(peak(import_of(None, &traces)), Some(mib(60)));
+    assert_eq!(import_of(Some(short), &traces[4..]), None);
 }
 
 fn explanation(answers: Vec<Answer>, import: Option<Trace>) -> Explanation {
@@ -277,6 +345,7 @@ fn explanation(answers: Vec<Answer>, import: Option<Trace>) -> Explanation {
         sky: "0.14.1".to_owned(),
         import,
         peaks: answers.into_iter().map(cause).collect(),
+        notes: Vec::new(),
     }
 }
 
@@ -289,14 +358,37 @@ fn the_text_has_each_peak_with_its_sites_and_packages() {
     let repeated = Answer::Repeated {
         scenario: Some(ScenarioId::ApiLaunchAndLogs),
         trace: Box::new(trace(Some("1"), "long", 50)),
+        notes: Vec::new(),
     };
     let answers = vec![repeated, not_explained(), Answer::Import];
     let import = Trace { allocations: None, ..trace(None, "short", 45) };
+    insta::assert_snapshot!(text(&explanation(answers, Some(import))));
+}
+
+fn text(explanation: &Explanation) -> String {
     let mut text = Vec::new();
-    let explanation = explanation(answers, Some(import));
-    render(&explanation, Some("/results".as_ref()), &mut text)
+    render(explanation, Some("/results".as_ref()), &mut text)
         .expect("writing to memory cannot fail");
-    insta::assert_snapshot!(String::from_utf8(text).expect("output is UTF-8"));
+    String::from_utf8(text).expect("output is UTF-8")
+}
+
+#[test]
+fn the_text_names_what_is_missing_and_why() {
+    let failed = "the iteration failed: see servers/20261128-a";
+    let without_allocations = Answer::Repeated {
+        scenario: Some(ScenarioId::ApiStatus),
+        trace: Box::new(Trace { allocations: None, ..trace(Some("1"), "long", 50) }),
+        notes: vec![failed.to_owned(), "under tracemalloc: the server did not start".to_owned()],
+    };
+    let answers = vec![without_allocations, Answer::Import];
+    let explanation =
+        Explanation { notes: vec!["import: interrupted".to_owned()], ..explanation(answers, None) };
+    let text = text(&explanation);
+    let missing = "\n  Allocations unknown: no trace under tracemalloc\n  Note: the iteration failed: \
+                   see servers/20261128-a\n  Note: under tracemalloc: the server did not start\n";
+    assert!(text.contains(missing), "{text}");
+    assert!(text.contains("\n  Not explained: no trace of the import of SkyPilot\n"), "{text}");
+    assert!(text.contains("\n\nNote: import: interrupted\n"), "{text}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::results::Output;
 /// whose executors are traced.
 #[derive(Args)]
 #[command(after_help = "Exit codes: 0 at least one peak explained, 1 tool error, 2 usage or \
-                        unusable run, 12 no peak could be explained.")]
+                        unusable run, 12 no peak could be explained, or interrupted.")]
 pub(crate) struct Explain {
     /// Directory or id of a run on an isolated server.
     #[arg(default_value = "latest")]

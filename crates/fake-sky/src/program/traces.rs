@@ -45,7 +45,7 @@ fn write(folder: &Path, queue: &str, request: Option<&str>, mib: usize) -> anyho
 
 fn content(pid: u32, queue: &str, request: Option<&str>, mib: usize) -> Value {
     let taken = mib << 20;
-    let frame = json!({"file": "/v/lib/python3.11/site-packages/sky/core.py", "line": 100});
+    let frame = json!({"file": "/w/target/skyload/sky/0.14.1/lib/python3.11/site-packages/sky/core.py", "line": 100});
     let site = json!({"size": taken / 2, "count": 1, "frames": [frame]});
     let allocations = traces_allocations().then(|| {
         json!({

@@ -2,17 +2,20 @@
 //!
 //! * [`order`]: the run, its largest peaks, and how each cause is repeated.
 //! * [`servers`]: a fresh server with traced executors for each.
+//! * [`traces`]: what such a server has left.
 
 mod order;
 mod servers;
+mod traces;
 
 use anyhow::Result;
 use host::print;
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
+use skyload::analysis::Verdict;
 use skyload::explanation::Explanation;
-use skyload::record::{ExplanationDir, write_json, write_with};
+use skyload::record::{ExplanationDir, write_with};
 use skyload::render::explanation;
 
 use super::load::Coordinator;
@@ -28,10 +31,13 @@ pub(crate) fn run(flags: &flags::Explain) -> Result<u8> {
         Coordinator { workspace: &workspace, signals: &signals, progress, live: None };
     let (explanation, directory) =
         signals.mark_interrupted(servers::explain(&order, coordinator))?;
-    write_json(&directory.json(), &explanation)?;
     write_with(&directory.text(), |out| explanation::render(&explanation, None, out))?;
     show(&explanation, &directory, flags.output)?;
-    Ok(explanation.exit_code())
+    Ok(if signals.interrupted() {
+        Verdict::Inconclusive.exit_code()
+    } else {
+        explanation.exit_code()
+    })
 }
 
 fn show(explanation: &Explanation, directory: &ExplanationDir, output: Output) -> Result<()> {

@@ -59,7 +59,8 @@ impl TracedServer<'_> {
             progress,
             yes: prepared.request.yes,
             setup: infra.server_setup(),
-            copies_credentials: prepared.request.copy_credentials,
+            // They are for the run that was asked for alone.
+            copies_credentials: false,
             metrics_login: None,
             credentials: prepared.credentials.clone(),
             traced: Some(self.traced),

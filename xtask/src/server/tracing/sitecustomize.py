@@ -54,6 +54,11 @@ def _reset_mark():
         pass
 
 
+def _log(text):
+    with open(os.path.join(_FOLDER, f'error-{os.getpid()}.txt'), 'a', encoding='utf-8') as log:
+        log.write(f'{text}\n')
+
+
 def _guarded(function):
     """Function whose errors go to a file."""
 
@@ -62,8 +67,7 @@ def _guarded(function):
             return function(*args)
         except Exception as error:  # pylint: disable=broad-except
             import traceback
-            with open(os.path.join(_FOLDER, f'error-{os.getpid()}.txt'), 'a', encoding='utf-8') as log:
-                log.write(f'{error!r}\n{traceback.format_exc()}\n')
+            _log(f'{error!r}\n{traceback.format_exc()}')
             return None
 
     return guarded
@@ -298,9 +302,10 @@ def _wrapped(function, wrapper):
 
 def _initializer(function):
 
-    def initialize(queue, *args, **kwargs):
-        result = function(queue, *args, **kwargs)
-        _executor['queue'] = queue
+    def initialize(*args, **kwargs):
+        result = function(*args, **kwargs)
+        # Of other versions: the queue may be missing, and is then unknown.
+        _executor['queue'] = args[0] if args and isinstance(args[0], str) else None
         _end(_executor.pop('import', None))
         return result
 
@@ -309,20 +314,24 @@ def _initializer(function):
 
 def _runner(function):
 
-    def run(request_id, *args, **kwargs):
-        trace = _begin(request_id)
+    def run(*args, **kwargs):
+        request = args[0] if args else kwargs.get('request_id')
+        trace = None if request is None else _begin(request)
         try:
-            return function(request_id, *args, **kwargs)
+            return function(*args, **kwargs)
         finally:
             _end(trace)
 
     return _wrapped(function, run)
 
 
+@_guarded
 def _wrap(module):
     for name, wrapper in (('executor_initializer', _initializer), ('_request_execution_wrapper', _runner)):
         if hasattr(module, name):
             setattr(module, name, wrapper(getattr(module, name)))
+        else:
+            _log(f'{_EXECUTORS} has no {name}')
 
 
 class _Finder(importlib.abc.MetaPathFinder):

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use skyload::record::trace::{Allocations, Trace};
 use skyload::units::ByteSize;
+use tempfile::TempDir;
 
 use super::*;
 
@@ -42,6 +43,18 @@ if __name__ == '__main__':
 
 /// Traces of a server with these variables, and its standard output.
 fn traces(traced: Traced, before: &[(&str, &str)]) -> (Vec<Trace>, String) {
+    let (run, output, _folder) = served(EXECUTOR, SERVER, traced, before);
+    assert_eq!(run.read_trace_errors().unwrap(), [""; 0]);
+    (run.read_traces().unwrap(), output)
+}
+
+/// Directory of a server of this source with these executors, and its standard output.
+fn served(
+    executor: &str,
+    server: &str,
+    traced: Traced,
+    before: &[(&str, &str)],
+) -> (RunDir, String, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::create(&folder.path().join("run")).unwrap();
     prepare(&run).unwrap();
@@ -52,9 +65,9 @@ fn traces(traced: Traced, before: &[(&str, &str)]) -> (Vec<Trace>, String) {
         ("sky/__init__.py", ""),
         ("sky/server/__init__.py", ""),
         ("sky/server/requests/__init__.py", ""),
-        ("sky/server/requests/executor.py", EXECUTOR),
+        ("sky/server/requests/executor.py", executor),
         ("heavy.py", HEAVY),
-        ("server.py", SERVER),
+        ("server.py", server),
         // Patches for a local infra: hidden by the module, which runs them.
         ("sitecustomize.py", "import os\nif os.environ.get('ECHO'): print(os.environ['ECHO'])\n"),
     ] {
@@ -68,10 +81,7 @@ fn traces(traced: Traced, before: &[(&str, &str)]) -> (Vec<Trace>, String) {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let errors = fs::read_dir(run.traces()).unwrap().map(|entry| entry.unwrap().path());
-    let errors: Vec<_> = errors.filter(|path| path.extension().unwrap() == "txt").collect();
-    assert!(errors.is_empty(), "{}", fs::read_to_string(&errors[0]).unwrap());
-    (run.read_traces().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+    (run, String::from_utf8_lossy(&output.stdout).into_owned(), folder)
 }
 
 fn of<'a>(traces: &'a [Trace], request: &str) -> &'a Trace {
@@ -94,7 +104,7 @@ fn modules_have_their_cost_in_the_import_and_in_the_request_that_imports_them() 
     let grows = of(&traces, "grows");
     assert!(grows.growth() >= ByteSize::mib(19), "{grows:?}");
     assert!(grows.is_whole && grows.modules.is_empty() && grows.allocations.is_none(), "{grows:?}");
-    assert_eq!((grows.queue.as_str(), grows.earlier_requests), ("short", 0));
+    assert_eq!((grows.queue.as_deref(), grows.earlier_requests), (Some("short"), 0));
 
     let imports = of(&traces, "imports");
     let [heavy, wave] = ["heavy", "wave"].map(|name| {
@@ -126,6 +136,18 @@ fn a_request_has_the_sites_of_its_peak_the_largest_first() {
     assert!(grows.after < ByteSize::mib(1), "the blocks were freed: {grows:?}");
     let heavy = &allocations("imports").sites[0];
     assert!(heavy.frames[0].file.ends_with("heavy.py"), "{heavy:?}");
+}
+
+#[test]
+fn executors_of_another_skypilot_run_and_say_what_is_not_traced() {
+    // Without a queue, and with another runner.
+    let executor = EXECUTOR.replace("(group, clean_env=None)", "()").replace("_wrapper", "");
+    let server = SERVER.replace("('short',)", "()").replace("_wrapper", "");
+    let (run, _, _folder) = served(&executor, &server, Traced::Modules, &[]);
+    let missing = "sky.server.requests.executor has no _request_execution_wrapper";
+    assert_eq!(run.read_trace_errors().unwrap(), [missing]);
+    let [import] = run.read_traces().unwrap().try_into().unwrap();
+    assert_eq!((import.request, import.queue), (None, None));
 }
 
 #[test]
