@@ -143,7 +143,7 @@ fn a_traced_server_has_one_scenario_and_no_limits() {
     let plan = planned(&["status", "launch_and_logs"], &["none"]);
     let scenario = plan.scenario(ScenarioId::ApiStatus).expect("it is planned");
     let traced = traced_plan(&plan, Subject::Scenario(scenario));
-    assert_eq!(traced.scenarios, [scenario.clone()]);
+    assert_eq!(traced.scenarios, std::slice::from_ref(scenario));
     assert!(traced.budgets.is_empty() && traced.baseline.is_zero() && !plan.baseline.is_zero());
     assert_eq!(traced.infrastructure, plan.infrastructure, "what a request imports depends on it");
     let of_server = traced_plan(&plan, Subject::OfServer);

@@ -34,10 +34,10 @@ fn the_request_behind_a_peak_is_traced_in_a_server_that_is_no_run() -> anyhow::R
     Schema::of(skyload::schema::EXPLANATION_FILE)?.check(&json)?;
     let explanation: Explanation = serde_json::from_value(json)?;
     assert!(explanation.import.is_some());
-    let Answer::Repeated { scenario, trace } = &explanation.peaks[0].answer else {
+    let Answer::Repeated { scenario, trace, notes } = &explanation.peaks[0].answer else {
         panic!("{:#?}", explanation.peaks)
     };
-    assert_eq!(*scenario, Some(ScenarioId::ApiStatus));
+    assert_eq!((*scenario, notes.as_slice()), (Some(ScenarioId::ApiStatus), &[][..]));
     assert_eq!(trace.growth(), ByteSize::mib(60));
     assert_eq!(
         trace.untraced(),
