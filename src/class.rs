@@ -55,6 +55,11 @@ impl ProcessClass {
         Self::Other,
     ];
 
+    /// Whether it is a class of executors, those that still start included.
+    pub const fn is_executor(self) -> bool {
+        matches!(self, Self::ShortExecutor | Self::LongExecutor | Self::StartingExecutor)
+    }
+
     /// Name in files, flags and tables.
     pub const fn name(self) -> &'static str {
         match self {

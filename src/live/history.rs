@@ -47,30 +47,26 @@ impl Default for History {
 impl History {
     /// Adds the values at a time, which is not before any other.
     pub(super) fn add(&mut self, at: Timestamp, point: Point) {
+        self.push(at, point);
+        if self.points.len() > MAX_POINTS {
+            self.interval *= 2;
+            for (at, point) in std::mem::take(&mut self.points) {
+                self.push(at, point);
+            }
+        }
+    }
+
+    /// Adds values to the last point, or as a point of their own after its interval.
+    fn push(&mut self, at: Timestamp, point: Point) {
         match self.points.last_mut() {
             Some((began, last)) if at.since(*began) < self.interval => last.merge(point),
             _ => self.points.push((at, point)),
-        }
-        if self.points.len() > MAX_POINTS {
-            self.halve();
         }
     }
 
     /// Points with the times at which they begin.
     pub fn points(&self) -> &[(Timestamp, Point)] {
         &self.points
-    }
-
-    fn halve(&mut self) {
-        self.interval *= 2;
-        let mut points: Vec<(Timestamp, Point)> = Vec::with_capacity(MAX_POINTS);
-        for (at, point) in self.points.drain(..) {
-            match points.last_mut() {
-                Some((began, last)) if at.since(*began) < self.interval => last.merge(point),
-                _ => points.push((at, point)),
-            }
-        }
-        self.points = points;
     }
 }
 

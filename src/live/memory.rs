@@ -161,11 +161,7 @@ impl Latest {
 
     /// Number of executors, those that still start included.
     pub(super) fn executors(&self) -> u32 {
-        let executors = [
-            ProcessClass::ShortExecutor,
-            ProcessClass::LongExecutor,
-            ProcessClass::StartingExecutor,
-        ];
-        total(executors.iter().filter_map(|class| Some(self.classes.get(class)?.count)))
+        let executors = self.classes.iter().filter(|(class, _)| class.is_executor());
+        total(executors.map(|(_, figures)| figures.count))
     }
 }

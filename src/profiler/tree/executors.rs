@@ -185,14 +185,12 @@ impl<S: ProcessSource> Tree<S> {
 
     /// Watches a member at one reading, if it is an executor.
     pub(super) fn watch(&mut self, index: usize, memory: Memory, at: Timestamp) {
-        use ProcessClass::{LongExecutor, ShortExecutor, StartingExecutor};
         let member = &self.members[index];
-        let is_executor = matches!(member.class, ShortExecutor | LongExecutor | StartingExecutor);
         // A cached reading shows no change, and a fork has its parent's output.
-        if !is_executor || memory.cached || member.is_fork() {
+        if !member.class.is_executor() || memory.cached || member.is_fork() {
             return;
         }
-        let is_starting = member.class == StartingExecutor;
+        let is_starting = member.class == ProcessClass::StartingExecutor;
         let process = member.stat.identity;
         let mut now = memory;
         if member.watch.looks(at, memory.into(), is_starting)
