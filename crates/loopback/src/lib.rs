@@ -57,6 +57,7 @@ pub use priority::NodePriority;
 pub use record::Record;
 pub use running::{InfraOptions, Lifetime, clean_up_after_dead_runs};
 pub use setup::{HomeFile, HomeFolder, ServerSetup};
+pub use site::{AFTER_IMPORT, SERVER_PATCHES_FILE};
 pub use skypilot::SkyPilot;
 pub use start::Start;
 pub use supervisor::{

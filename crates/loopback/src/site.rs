@@ -8,8 +8,12 @@ pub(crate) const SERVER_PATCHES: &str =
 pub(crate) const NODE_PATCHES: &str =
     concat!(include_str!("site/skyload_node.py"), include_str!("site/after_import.py"));
 
+/// End of such a module: calls the function of its `_AFTER_IMPORT` for a module after the module's
+/// import.
+pub const AFTER_IMPORT: &str = include_str!("site/after_import.py");
+
 /// Name of the file that Python imports at its start from a folder of PYTHONPATH.
-pub(crate) const SERVER_PATCHES_FILE: &str = "sitecustomize.py";
+pub const SERVER_PATCHES_FILE: &str = "sitecustomize.py";
 
 /// Modifications of the API server by [`SERVER_PATCHES`] that concern every local infra.
 pub(crate) const MODIFICATIONS: [&str; 3] = [

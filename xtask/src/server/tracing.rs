@@ -7,14 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use loopback::{AFTER_IMPORT, SERVER_PATCHES_FILE};
 use skyload::env;
 use skyload::record::RunDir;
 
-/// Module that traces executors.
+/// Module that traces executors, without its end, [`AFTER_IMPORT`].
 const SITE: &str = include_str!("tracing/sitecustomize.py");
-
-/// Name of the file that Python imports at its start from a folder of PYTHONPATH.
-const SITE_FILE: &str = "sitecustomize.py";
 
 /// Subject of the traces of a server's executors. One server has one: tracemalloc takes several times
 /// the memory that it traces.
@@ -45,7 +43,7 @@ pub(super) fn prepare(run: &RunDir) -> Result<()> {
     let write = |folder: &Path| {
         fs::create_dir_all(run.traces())?;
         fs::create_dir_all(folder)?;
-        fs::write(folder.join(SITE_FILE), SITE)
+        fs::write(folder.join(SERVER_PATCHES_FILE), [SITE, AFTER_IMPORT].concat())
     };
     write(&folder(run)).context("preparing the tracing of executors")
 }

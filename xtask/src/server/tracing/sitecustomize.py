@@ -4,7 +4,6 @@ First on the PYTHONPATH of a server that `cargo xtask explain` starts. The insta
 functions of its executors are wrapped in memory. Each trace is a JSON file in the folder SKYLOAD_TRACES. An error here
 must not disturb a request, so it goes to a file beside the traces.
 """
-import importlib.abc
 import importlib.machinery
 import os
 import sys
@@ -334,24 +333,6 @@ def _wrap(module):
             _log(f'{_EXECUTORS} has no {name}')
 
 
-class _Finder(importlib.abc.MetaPathFinder):
-
-    def find_spec(self, name, path=None, target=None):
-        if name != _EXECUTORS:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is None or spec.loader is None:
-            return None
-        exec_module = spec.loader.exec_module
-
-        def patched(module):
-            exec_module(module)
-            _wrap(module)
-
-        spec.loader.exec_module = patched
-        return spec
-
-
 def _is_spawned():
     with open('/proc/self/cmdline', 'rb') as line:
         return b'--multiprocessing-fork' in line.read().split(b'\0')
@@ -370,10 +351,11 @@ def _run_next_site():
 import importlib.util  # pylint: disable=wrong-import-position
 
 _run_next_site()
+_AFTER_IMPORT = {}
 # An executor is a process that Python spawned. Others of these are never given a request.
 if _FOLDER and _is_spawned():
     _PAGE = os.sysconf('SC_PAGE_SIZE')
-    sys.meta_path.insert(0, _Finder())
+    _AFTER_IMPORT[_EXECUTORS] = _wrap
     if _TRACED == 'modules':
         _imports.begin()
         _executor['import'] = _guarded(_Trace)(None)
