@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::transport::TimeLimit;
-use super::{ClientVersions, Response, response};
+use super::{ApiClient, ClientVersions, Response, response};
 use crate::record::outcome::{Failure, error_type};
 
 /// Name of the step in outcomes.
@@ -38,6 +38,27 @@ impl HealthPolicy {
             _ => "skyload's timeout",
         };
         TimeLimit { time: self.timeout, name }
+    }
+}
+
+impl ApiClient {
+    /// Check that the server accepts the credentials: a call that needs them, unlike health with
+    /// basic auth (`BasicAuthMiddleware` in SkyPilot's `sky/server/server.py`).
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal, or another failure of the call.
+    pub async fn check_credentials(&self, limit: Duration) -> Result<(), Failure> {
+        const STEP: &str = "check credentials";
+        let mut address = self.address("/api/status");
+        // Of running requests alone, only this field.
+        address.query_pairs_mut().append_pair("fields", "request_id");
+        let limit = TimeLimit { time: limit, name: "skyload's timeout" };
+        let response = self.execute(STEP, self.http.get(address), Some(limit)).await?;
+        match response.status {
+            200 => Ok(()),
+            _ => Err(response::http_failure(STEP, &response)),
+        }
     }
 }
 

@@ -31,7 +31,7 @@
 //! | `FAKE_SKY_TEXT_500` | likewise: the submission gets HTTP 500 with a traceback as text |
 //! | `FAKE_SKY_TOKEN` | service-account token: calls without it get HTTP 401 (none) |
 //! | `FAKE_SKY_COOKIE` | `name=value`: calls without this cookie get HTTP 401 (none) |
-//! | `FAKE_SKY_BASIC_AUTH` | `user:password`: calls without these credentials get HTTP 401 (none) |
+//! | `FAKE_SKY_BASIC_AUTH` | `user:password`: calls without these credentials get HTTP 401, health excepted (none) |
 //! | `FAKE_SKY_LOGIN_USER` | user ID that the server records for every request, as for a login, instead of the client's (none) |
 //! | `FAKE_SKY_UNAVAILABLE` | `/status:3`: these calls of the path get HTTP 503 |
 //! | `FAKE_SKY_RESET` | likewise: the connection closes without a response |

@@ -7,7 +7,7 @@ use host::signals::Signals;
 use skyload::api::{ApiClient, ClientIdentity, Health, HealthPolicy, RequestRow};
 use skyload::credentials::Credentials;
 use skyload::ids::RunId;
-use skyload::record::outcome::Failure;
+use skyload::record::outcome::{Failure, error_type};
 use url::Url;
 
 use super::Context;
@@ -33,6 +33,21 @@ pub(super) fn health_once_available(
     with_client(url, context.signals, &context.credentials, async |client| {
         client.health_once_available(PATIENCE).await
     })
+}
+
+/// Refusal of the credentials by the server at `url`, which may have told its health without.
+pub(super) fn refusal(url: &Url, context: &Context<'_>) -> Result<Option<Failure>> {
+    let checked = with_client(url, context.signals, &context.credentials, async |client| {
+        client.check_credentials(PATIENCE.timeout).await
+    });
+    // What else fails does so under the load, too, which reports it.
+    Ok(checked?.err().filter(needs_credentials))
+}
+
+/// Whether a server refuses a call without other credentials.
+pub(super) fn needs_credentials(failure: &Failure) -> bool {
+    matches!(failure.status, Some(401 | 403))
+        || failure.error_type == error_type::NEEDS_AUTHENTICATION
 }
 
 /// Running requests of users of the server at `url`.

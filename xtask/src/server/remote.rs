@@ -1,12 +1,12 @@
 //! Remote server: queried, never restarted.
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use host::environment::proxies;
 use skyload::credentials::{CookieState, Cookies, Credentials};
 use skyload::env;
+use skyload::plan::UsageErrors;
 use skyload::record::environment::{ClientSettings, Inherited, ServerEnvironment};
 use skyload::record::outcome::Failure;
-use skyload::record::outcome::error_type;
 use skyload::target::is_loopback;
 use url::Url;
 
@@ -25,12 +25,17 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     }
     let health = match health::health_once_available(url, context)? {
         Ok(health) => health,
+        Err(failure) if health::needs_credentials(&failure) => {
+            return Err(refused(&failure, context, url));
+        }
         Err(failure) => bail!(
-            "cannot reach the API server at {url}: {}\n  hint: {}",
+            "cannot reach the API server at {url}: {}\n  hint: check the URL",
             context.credentials.hide_in(&failure.to_string()),
-            hint(&failure, &context.credentials, url)
         ),
     };
+    if let Some(refusal) = health::refusal(url, context)? {
+        return Err(refused(&refusal, context, url));
+    }
     let facts = facts::of_external(url, context)?;
     step.done(format!("SkyPilot {}", health.version));
     let exceptions = if is_loopback(url) { proxies::exceptions_of_shell() } else { Vec::new() };
@@ -52,13 +57,20 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     })
 }
 
-/// Hint for a server whose health could not be read.
-fn hint(failure: &Failure, credentials: &Credentials, url: &Url) -> String {
+/// Error of a server that does not accept the credentials, or asks for some.
+fn refused(failure: &Failure, context: &Context<'_>, url: &Url) -> Error {
+    let mistake = format!(
+        "--server: {url} refuses access: {}\n  hint: {}",
+        context.credentials.hide_in(&failure.to_string()),
+        hint(&context.credentials, url)
+    );
+    UsageErrors(vec![mistake]).into()
+}
+
+/// Hint on the credentials that a server refused.
+fn hint(credentials: &Credentials, url: &Url) -> String {
     let token = env::SERVICE_ACCOUNT_TOKEN;
-    let needs_credentials = matches!(failure.status, Some(401 | 403))
-        || failure.error_type == error_type::NEEDS_AUTHENTICATION;
     match credentials {
-        _ if !needs_credentials => "check the URL".to_owned(),
         Credentials::None => without_credentials(url),
         Credentials::Cookies(cookies) => of_cookies(cookies, url),
         Credentials::Token(_) => {

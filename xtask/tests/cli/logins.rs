@@ -77,8 +77,9 @@ fn the_hint_on_a_rejected_login_names_its_source(
         load = load.env(name, value);
     }
     let run = load.run()?;
-    run.assert().code(1).stderr(predicate::str::contains(hint));
+    run.assert().code(2).stderr(predicate::str::contains(hint));
     assert!(!run.stderr().contains("wr0ng"), "{}", run.stderr());
+    site.assert_nothing_is_left();
     server.finish()
 }
 
@@ -134,19 +135,22 @@ fn the_token_in_the_clients_settings_is_sent_with_every_request() -> anyhow::Res
     None,
     "sky_t0ken",
     Some("sky_wr0ng"),
+    2,
     "rejected this token"
 )]
 #[case::another_servers_is_not_sent(
     Some("http://h.org"),
     "sky_t0ken",
     None,
+    2,
     "run `sky api login -e "
 )]
-#[case::not_a_token(None, "t0ken", None, "/config.yaml`: expected a service-account token")]
+#[case::not_a_token(None, "t0ken", None, 1, "/config.yaml`: expected a service-account token")]
 fn a_token_in_the_clients_settings_that_is_not_sent(
     #[case] endpoint: Option<&str>,
     #[case] token: &str,
     #[case] variable: Option<&str>,
+    #[case] code: i32,
     #[case] message: &str,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
@@ -156,7 +160,7 @@ fn a_token_in_the_clients_settings_that_is_not_sent(
     let load = site.load(["--server", &server.url()]).env(env::GLOBAL_CONFIG, &config);
     let load = variable.into_iter().fold(load, |load, it| load.env(env::SERVICE_ACCOUNT_TOKEN, it));
     let run = load.run()?;
-    run.assert().code(1).stderr(predicate::str::contains(message));
+    run.assert().code(code).stderr(predicate::str::contains(message));
     assert!(!run.stderr().contains("0ken"), "{}", run.stderr());
     server.finish()
 }

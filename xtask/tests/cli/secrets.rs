@@ -101,12 +101,19 @@ fn a_secret_is_sent_and_is_in_no_file_no_output_and_no_command_line(
 }
 
 #[rstest]
-#[case::expired(cookies("1000000000"), "again: the cookies in `")]
-#[case::rejected(cookies(VALID).replace(COOKIE, "wr0ng-c00kie"), "the server rejected the cookies")]
-#[case::for_another_server(cookies(VALID).replace(".127.0.0.1", ".h.org"), "set SKYPILOT_SERVICE")]
-#[case::malformed("no cookies".to_owned(), "cannot read the cookies of `sky api login` in `")]
+#[case::expired(cookies("1000000000"), 2, "again: the cookies in `")]
+#[case::rejected(
+    cookies(VALID).replace(COOKIE, "wr0ng-c00kie"), 2, "the server rejected the cookies"
+)]
+#[case::for_another_server(
+    cookies(VALID).replace(".127.0.0.1", ".h.org"), 2, "set SKYPILOT_SERVICE"
+)]
+#[case::malformed(
+    "no cookies".to_owned(), 1, "cannot read the cookies of `sky api login` in `"
+)]
 fn cookies_that_are_not_accepted_have_a_hint_of_their_own(
     #[case] file: String,
+    #[case] code: i32,
     #[case] message: &str,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
@@ -115,7 +122,7 @@ fn cookies_that_are_not_accepted_have_a_hint_of_their_own(
     fs::write(&path, file)?;
     let load = site.load(["--server", &server.url()]);
     let run = load.env(env::COOKIE_FILE, &path).run()?;
-    run.assert().code(1).stderr(predicate::str::contains(message));
+    run.assert().code(code).stderr(predicate::str::contains(message));
     assert!(!run.stderr().contains("c00kie"), "{}", run.stderr());
     server.finish()
 }

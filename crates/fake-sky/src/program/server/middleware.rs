@@ -39,7 +39,7 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
             _ = axum::body::to_bytes(request.into_body(), usize::MAX).await;
             call_fault::unavailable()
         }
-        _ if !is_authorized(&app, request.headers()) => unauthorized(),
+        _ if !is_authorized(&app, &path, request.headers()) => unauthorized(),
         Versions::TooOld => too_old(),
         Versions::Unreadable => traceback("ValueError: invalid literal for int() with base 10"),
         Versions::Missing | Versions::Supported => next.run(request).await,
@@ -62,7 +62,7 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
 }
 
 /// Whether the credentials of a call are accepted.
-fn is_authorized(app: &App, headers: &HeaderMap) -> bool {
+fn is_authorized(app: &App, path: &str, headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map_or("", |given| given.to_str().unwrap_or_default());
     let given = text(header::AUTHORIZATION);
     let settings = &app.settings;
@@ -70,6 +70,8 @@ fn is_authorized(app: &App, headers: &HeaderMap) -> bool {
         return text(header::COOKIE).split("; ").any(|given| given == cookie);
     }
     match (&settings.basic_auth, &settings.token) {
+        // Like in SkyPilot, a health request needs no login.
+        (Some(_), _) if path.starts_with("/api/health") => true,
         (Some(login), _) => given == format!("Basic {}", BASE64_STANDARD.encode(login)),
         (None, Some(token)) => given == format!("Bearer {token}"),
         // Like in SkyPilot without service accounts: their tokens are rejected, even on
