@@ -62,7 +62,9 @@ pub use server_view::{
     EventLoopLag, HttpView, MetricsWindow, RequestView, ServerDurations, ServerProcess, ServerView,
 };
 pub use snapshots::SnapshotMemory;
-pub use soak::{ClassGrowthRate, GrowthRates, ProcessGrowthRate, RateEstimate, RateInterval};
+pub use soak::{
+    ClassGrowthRate, GrowingMemory, GrowthRates, ProcessGrowthRate, RateEstimate, RateInterval,
+};
 pub(crate) use soak::{SHORTEST_LOAD, time_to_decide};
 pub use summary::{MonitoringSummary, PhaseSpan, UpstreamFigures};
 pub use thresholds::{ThresholdCheck, ThresholdState};

@@ -138,7 +138,7 @@ statistics! {
         MeanPeak: SIZE { name: "mean-peak", heading: "mean peak" },
         /// Largest RSS sum in one sample.
         MaxSum: SIZE { name: "max-sum", heading: "max sum" },
-        /// Growth per hour of the RSS of the class's processes, over the load.
+        /// Growth per hour of the memory of the class's processes, over the load.
         GrowthRate: GROWTH_RATE { name: "growth-rate", heading: "growth per hour" },
     }
 }
@@ -168,7 +168,7 @@ statistics! {
             needs: Needs::IdleBeforeAndAfter,
             place: Place::Totals,
         },
-        /// Growth per hour of the RSS sum over the server's processes, over the load.
+        /// Growth per hour of the memory of the server's processes, over the load.
         GrowthRate: GROWTH_RATE { name: "growth-rate", heading: "growth per hour" },
         /// Largest number of threads of all server processes in one sample.
         Threads: COUNT {

@@ -109,6 +109,7 @@ impl ProcessSource for Sampled {
                 let (rss, name) = (process.memory(), Name::of(first));
                 Reading::Memory(Memory {
                     rss,
+                    anonymous: None,
                     high_water: rss,
                     swap: None,
                     threads: 1,

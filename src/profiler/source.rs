@@ -28,6 +28,9 @@ pub(super) enum Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Memory {
     pub(super) rss: u64,
+    /// Resident memory without mapped files (`RssAnon` and `RssShmem`); `None` if it was not read,
+    /// or before Linux 4.5.
+    pub(super) anonymous: Option<u64>,
     /// High-water mark of the current image (`VmHWM`); the resident memory where the
     /// operating system has no high-water mark.
     pub(super) high_water: u64,

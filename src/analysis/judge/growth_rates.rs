@@ -20,11 +20,13 @@ impl Findings {
             let message = message(case, check);
             self.add_about(About::Metric(check.metric), severity, message);
         }
-        let rates = case.memory().and_then(|memory| memory.growth_rates.as_ref());
-        for (metric, growth) in rates.iter().flat_map(|rates| growing(rates)) {
+        let Some(rates) = case.memory().and_then(|memory| memory.growth_rates.as_ref()) else {
+            return;
+        };
+        for (metric, growth) in growing(rates) {
             if !case.budgets.iter().any(|check| check.metric == metric) {
-                let fastest = rates.and_then(|rates| fastest(rates, metric)).unwrap_or_default();
-                let message = format!("{} by {growth}{fastest}", grows(metric));
+                let fastest = fastest(rates, metric).unwrap_or_default();
+                let message = format!("{} by {growth}{fastest}", grows(metric, rates));
                 self.add_about(About::Metric(metric), Severity::Note, message);
             }
         }
@@ -49,10 +51,10 @@ fn growing(rates: &GrowthRates) -> impl Iterator<Item = (Metric, RateInterval)> 
 }
 
 /// Subject of the metric, with its verb.
-fn grows(metric: Metric) -> String {
+fn grows(metric: Metric, rates: &GrowthRates) -> String {
     match metric {
         Metric::Class(class, _) => format!("{class} grows"),
-        Metric::Server(_) => "RSS of all processes grows".to_owned(),
+        Metric::Server(_) => format!("{} of all processes grows", rates.memory.name()),
     }
 }
 
@@ -67,13 +69,13 @@ fn fastest(rates: &GrowthRates, metric: Metric) -> Option<String> {
 fn message(case: &Case<'_>, check: &LimitCheck) -> String {
     let metric = check.metric;
     let rates = case.memory().and_then(|memory| memory.growth_rates.as_ref());
-    match (case.sources.measure(metric), check.limit) {
-        (Measured::Growth(growth), Some(Amount::GrowthRate(budget))) => {
-            let fastest = rates.and_then(|rates| fastest(rates, metric)).unwrap_or_default();
+    match (case.sources.measure(metric), check.limit, rates) {
+        (Measured::Growth(growth), Some(Amount::GrowthRate(budget)), Some(rates)) => {
+            let fastest = fastest(rates, metric).unwrap_or_default();
             let budget_and_source = format!("budget {budget} ({})", check.source);
             match check.state {
                 LimitState::Over => {
-                    format!("{} by {growth}, {budget_and_source}{fastest}", grows(metric))
+                    format!("{} by {growth}, {budget_and_source}{fastest}", grows(metric, rates))
                 }
                 _ => format!(
                     "{metric}: {growth}, not decided against the {budget_and_source}; {}",
@@ -81,7 +83,7 @@ fn message(case: &Case<'_>, check: &LimitCheck) -> String {
                 ),
             }
         }
-        (Measured::Absent(Absence::TooShort), _) => {
+        (Measured::Absent(Absence::TooShort), ..) => {
             format!("{metric}: budget not checked, {}", too_short(rates))
         }
         _ => format!(
@@ -106,9 +108,8 @@ fn too_short(rates: Option<&GrowthRates>) -> String {
 }
 
 /// Load that would decide.
-fn needed(rates: Option<&GrowthRates>, growth: RateInterval, budget: GrowthRate) -> String {
-    let wanted = rates.and_then(|rates| time_to_decide(rates.load, growth, budget));
-    match wanted {
+fn needed(rates: &GrowthRates, growth: RateInterval, budget: GrowthRate) -> String {
+    match time_to_decide(rates.load, growth, budget) {
         Some(wanted) => format!("needs about --for {}", humantime::format_duration(wanted)),
         None => "more than a week of load would be needed".to_owned(),
     }

@@ -1,14 +1,14 @@
 //! Gains of a class: the memory that its processes gain while they live, added up over processes
 //! that come and go.
 //!
-//! The RSS sum of a class rises with every executor that starts and falls with every one that ends,
+//! The memory of a class rises with every executor that starts and falls with every one that ends,
 //! which is no growth of any of them. So from one reading to the next, only the processes in both
 //! count: a process neither adds what it starts with nor takes what it held when it exits.
 
 use std::collections::BTreeMap;
 
 use super::trend::{self, Point};
-use super::{ClassGrowthRate, Starts, point};
+use super::{ClassGrowthRate, GrowingMemory, Starts, point};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
@@ -21,13 +21,17 @@ struct Gains {
     /// Sum of all gains at each reading, in bytes.
     points: Vec<Point>,
     total: f64,
-    /// Processes that count, each with its last RSS.
+    /// Processes that count, each with its last size.
     last: BTreeMap<ProcessIdentity, ByteSize>,
     processes: u32,
 }
 
 /// Growth by class over readings in the order of time.
-pub(super) fn by_class(readings: &[&Readings], starts: &Starts) -> Vec<ClassGrowthRate> {
+pub(super) fn by_class(
+    memory: GrowingMemory,
+    readings: &[&Readings],
+    starts: &Starts,
+) -> Vec<ClassGrowthRate> {
     let mut classes: BTreeMap<ProcessClass, Gains> = BTreeMap::new();
     for one in readings {
         let mut now: BTreeMap<ProcessClass, BTreeMap<ProcessIdentity, ByteSize>> = BTreeMap::new();
@@ -36,11 +40,11 @@ pub(super) fn by_class(readings: &[&Readings], starts: &Starts) -> Vec<ClassGrow
             if let Some(start) = starts.get(&identity)
                 && start.from <= one.at
             {
-                now.entry(start.class).or_default().insert(identity, process.rss);
+                now.entry(start.class).or_default().insert(identity, memory.size(process));
             }
         }
-        for (class, rss) in now {
-            classes.entry(class).or_default().add(readings[0].at, one.at, rss);
+        for (class, sizes) in now {
+            classes.entry(class).or_default().add(readings[0].at, one.at, sizes);
         }
     }
     let growth = |(class, gains): (ProcessClass, Gains)| ClassGrowthRate {
@@ -52,15 +56,15 @@ pub(super) fn by_class(readings: &[&Readings], starts: &Starts) -> Vec<ClassGrow
 }
 
 impl Gains {
-    fn add(&mut self, first: Timestamp, at: Timestamp, rss: BTreeMap<ProcessIdentity, ByteSize>) {
-        for (identity, now) in &rss {
+    fn add(&mut self, first: Timestamp, at: Timestamp, sizes: BTreeMap<ProcessIdentity, ByteSize>) {
+        for (identity, now) in &sizes {
             let bytes = |size: ByteSize| point(first, at, size).bytes;
             match self.last.get(identity) {
                 Some(before) => self.total += bytes(*now) - bytes(*before),
                 None => self.processes = self.processes.saturating_add(1),
             }
         }
-        self.last = rss;
+        self.last = sizes;
         self.points.push(Point { bytes: self.total, ..point(first, at, ByteSize(0)) });
     }
 }

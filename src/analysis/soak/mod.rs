@@ -1,6 +1,10 @@
 //! Soak: growth of memory per hour over a load, of the whole server, of each class and of each
 //! process.
 //!
+//! It is that of anonymous memory, where it was read. The rest of RSS is mapped files, which the
+//! kernel drops from all processes at once when it needs pages, and maps again when they are used:
+//! steps of some MiB in each executor, which are no growth and hide it.
+//!
 //! What grows at first is no leak: modules that a first request imports, caches, allocator arenas.
 //! So a warm-up is left out, from the start of the load and from the start of each process. A
 //! class is followed through replaced processes by what each of them gains while it lives
@@ -23,7 +27,7 @@ use super::recording::Recording;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
-use crate::record::profile::{ProcessRecord, Readings};
+use crate::record::profile::{ProcessReading, ProcessRecord, Readings};
 use crate::units::{self, ByteSize, GrowthRate};
 
 /// Longest warm-up.
@@ -36,10 +40,12 @@ const WARM_UP_SHARE: u32 = 4;
 /// 30 s.
 pub(crate) const SHORTEST_LOAD: Duration = Duration::from_secs(9 * 60);
 
-/// Growth of memory per hour over the load, by RSS.
+/// Growth of memory per hour over the load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GrowthRates {
+    /// Memory that is looked at.
+    pub memory: GrowingMemory,
     /// Length of the load, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
@@ -49,12 +55,22 @@ pub struct GrowthRates {
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub warm_up: Duration,
-    /// Growth of the RSS sum over all processes.
+    /// Growth of the sum over all processes.
     pub all_processes: RateEstimate,
     /// Growth by class, for classes with a process that outlived its warm-up.
     pub classes: Vec<ClassGrowthRate>,
     /// Growth of each process with an interval, the fastest first.
     pub processes: Vec<ProcessGrowthRate>,
+}
+
+/// Memory whose growth is estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GrowingMemory {
+    /// Resident memory without mapped files (`RssAnon` and `RssShmem` in `proc_pid_status(5)`).
+    Anonymous,
+    /// RSS, in profiles without readings of anonymous memory.
+    Rss,
 }
 
 /// Growth per hour of the processes of one class: what they gain together while they live.
@@ -113,6 +129,33 @@ struct Start {
 /// Starts of all processes.
 type Starts = BTreeMap<ProcessIdentity, Start>;
 
+impl GrowingMemory {
+    /// Memory that all readings have.
+    fn of(readings: &[&Readings]) -> Self {
+        let mut processes = readings.iter().flat_map(|one| &one.processes);
+        match processes.all(|process| process.anonymous.is_some()) {
+            true => Self::Anonymous,
+            false => Self::Rss,
+        }
+    }
+
+    /// Name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous memory",
+            Self::Rss => "RSS",
+        }
+    }
+
+    /// Size of a process.
+    fn size(self, process: &ProcessReading) -> ByteSize {
+        match self {
+            Self::Anonymous => process.anonymous.unwrap_or(process.rss),
+            Self::Rss => process.rss,
+        }
+    }
+}
+
 impl RateEstimate {
     /// Estimate with its interval; `None` if there is none.
     pub const fn interval(self) -> Option<RateInterval> {
@@ -168,25 +211,31 @@ pub(super) fn assemble(
         (record.identity, Start { class: record.class, from })
     };
     let starts: Starts = records.map(start).collect();
-    let sum = |one: &Readings| one.processes.iter().map(|process| process.rss).sum();
+    let memory = GrowingMemory::of(&readings);
+    let sum = |one: &Readings| one.processes.iter().map(|process| memory.size(process)).sum();
     let all: Vec<Point> = readings.iter().map(|one| point(first, one.at, sum(one))).collect();
     Some(GrowthRates {
+        memory,
         load,
         warm_up,
         all_processes: trend::of(&all),
-        classes: gains::by_class(&readings, &starts),
-        processes: of_processes(&readings, &starts),
+        classes: gains::by_class(memory, &readings, &starts),
+        processes: of_processes(memory, &readings, &starts),
     })
 }
 
 /// Growth of each process with an interval, the fastest first.
-fn of_processes(readings: &[&Readings], starts: &Starts) -> Vec<ProcessGrowthRate> {
+fn of_processes(
+    memory: GrowingMemory,
+    readings: &[&Readings],
+    starts: &Starts,
+) -> Vec<ProcessGrowthRate> {
     let mut points: BTreeMap<ProcessIdentity, Vec<Point>> = BTreeMap::new();
     for one in readings {
         for process in &one.processes {
             if starts.get(&process.identity()).is_some_and(|start| start.from <= one.at) {
                 let of_process = points.entry(process.identity()).or_default();
-                of_process.push(point(readings[0].at, one.at, process.rss));
+                of_process.push(point(readings[0].at, one.at, memory.size(process)));
             }
         }
     }

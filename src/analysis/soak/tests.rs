@@ -19,10 +19,12 @@ struct Process {
     class: ProcessClass,
     life: std::ops::Range<u64>,
     rss: Box<dyn Fn(f64) -> f64>,
+    /// Mapped files in the RSS, likewise; `None` in a profile that does not tell.
+    mapped: Option<fn(f64) -> f64>,
 }
 
 fn process(class: ProcessClass, life: std::ops::Range<u64>, rss: fn(f64) -> f64) -> Process {
-    Process { class, life, rss: Box::new(rss) }
+    Process { class, life, rss: Box::new(rss), mapped: None }
 }
 
 /// Growth over a load of this many seconds with these processes.
@@ -31,11 +33,14 @@ fn growth(seconds: u64, processes: &[Process]) -> GrowthRates {
     let reading = |second: u64| {
         let alive = processes.iter().enumerate().filter(|(_, it)| it.life.contains(&second));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "made sizes")]
+        let size = |mib: f64| ByteSize((mib * MIB) as u64);
+        #[expect(clippy::cast_precision_loss, reason = "seconds")]
+        let age = |it: &Process| (second - it.life.start) as f64;
         let reading = |(index, it): (usize, &Process)| ProcessReading {
             pid: pid(index),
             started: 1,
-            #[expect(clippy::cast_precision_loss, reason = "seconds")]
-            rss: ByteSize(((it.rss)((second - it.life.start) as f64) * MIB) as u64),
+            rss: size((it.rss)(age(it))),
+            anonymous: it.mapped.map(|mapped| size((it.rss)(age(it)) - mapped(age(it)))),
             low: None,
             high: None,
             threads: 1,
@@ -117,6 +122,7 @@ fn executors_that_are_replaced_do_not_grow_by_being_replaced() {
         class: LongExecutor,
         life: index * 1200..index * 1200 + 1200,
         rss: Box::new(move |_| 170.0 + 5.0 * f64::from(u32::try_from(index).unwrap())),
+        mapped: None,
     });
     let rates = growth(9600, &executors.collect::<Vec<_>>());
     assert_eq!(rates.class(LongExecutor), None, "none outlives its warm-up of half an hour");
@@ -134,6 +140,39 @@ fn a_leak_is_found_through_processes_that_are_replaced() {
     // Half an hour of each hour counts.
     let expected = GrowthRate::mib_per_hour(60.0);
     assert!(growth.low <= expected && growth.is_growth(), "{growth}");
+}
+
+/// Mapped files of an executor by its age: the kernel drops 2 MiB of them after 18 minutes.
+fn dropped(age: f64) -> f64 {
+    if age < 1080.0 { 20.0 } else { 18.0 }
+}
+
+#[rstest]
+#[case::without_a_leak(|age| 145.0 + dropped(age), false)]
+#[case::with_a_leak(|age| 145.0 + dropped(age) + age / 3600.0, true)]
+fn mapped_files_that_the_kernel_drops_do_not_count(
+    #[case] rss: fn(f64) -> f64,
+    #[case] leaks: bool,
+) {
+    let executor = || Process { mapped: Some(dropped), ..process(ShortExecutor, 0..1300, rss) };
+    let rates = growth(1200, &[executor(), executor(), executor()]);
+    assert_eq!(rates.memory, GrowingMemory::Anonymous);
+    for growth in [rates.all_processes, rates.class(ShortExecutor).unwrap().growth] {
+        let RateInterval { low, estimate, high } = interval(growth);
+        let expected = GrowthRate::mib_per_hour(if leaks { 3.0 } else { 0.0 });
+        for end in [low, estimate, high] {
+            let difference = end.as_mib_per_hour() - expected.as_mib_per_hour();
+            assert!(difference.abs() < 0.05, "{growth:?}");
+        }
+    }
+}
+
+#[test]
+fn the_rss_counts_where_a_process_has_no_reading_of_anonymous_memory() {
+    let with = Process { mapped: Some(dropped), ..process(ShortExecutor, 0..1300, |_| 170.0) };
+    let rates = growth(1200, &[with, process(ShortExecutor, 0..1300, |_| 170.0)]);
+    assert_eq!(rates.memory, GrowingMemory::Rss);
+    assert!(!interval(rates.all_processes).is_growth());
 }
 
 #[test]
@@ -167,7 +206,8 @@ fn of_ten_days_without_a_leak_none_grows_and_one_with_a_leak_does() {
             let hashed = ((age * 12.9898 + shift).sin() * 43_758.545_3).fract();
             170.0 + 2.0 * wave + hashed + leak * age / 3600.0
         };
-        let executor = Process { class: ShortExecutor, life: 0..90_000, rss: Box::new(noise) };
+        let rss = Box::new(noise);
+        let executor = Process { class: ShortExecutor, life: 0..90_000, rss, mapped: None };
         growth(86_400, &[process(Server, 0..90_000, |_| 200.0), executor])
     };
     for number in 0..10 {

@@ -142,6 +142,7 @@ impl FakeMachine {
             has_freed_memory: false,
             memory: Memory {
                 rss: 0,
+                anonymous: None,
                 high_water: 0,
                 swap: Some(0),
                 threads: 1,

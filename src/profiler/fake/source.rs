@@ -90,7 +90,14 @@ impl ProcessSource for FakeMachine {
             Some(last) => {
                 let high_water = last.high_water.max(memory.rss);
                 // As in `procfs`, swap is read together with the high-water mark only.
-                Memory { rss: memory.rss, high_water, swap: None, high_water_read: false, ..last }
+                Memory {
+                    rss: memory.rss,
+                    anonymous: None,
+                    high_water,
+                    swap: None,
+                    high_water_read: false,
+                    ..last
+                }
             }
         };
         handle.last = Some(memory);

@@ -103,7 +103,13 @@ impl Handle {
             if self.skip > 0 {
                 self.skip -= 1;
                 self.until_peak -= 1;
-                return Some(Memory { swap: None, high_water_read: false, cached: true, ..last });
+                return Some(Memory {
+                    anonymous: None,
+                    swap: None,
+                    high_water_read: false,
+                    cached: true,
+                    ..last
+                });
             }
             // An idle process is read rarely, so each of its readings must show a new name.
             let by_stat = self.is_idle() || self.until_peak.is_multiple_of(STAT_EVERY);
@@ -113,9 +119,10 @@ impl Handle {
                 text::stat_memory(&buffer[..length])?
             } else {
                 let length = files.statm.read_at(buffer, 0).ok()?;
+                let rss = text::statm_rss(&buffer[..length])?;
                 // An earlier amount of swap may be resident again and must not be added to this
-                // size.
-                Memory { rss: text::statm_rss(&buffer[..length])?, swap: None, ..last }
+                // size, and an earlier amount of anonymous memory is not of this reading.
+                Memory { rss, anonymous: None, swap: None, ..last }
             };
             // A new name may be a new program: then `status` is read below, since the
             // high-water mark of the last reading is not that of the new image.
@@ -220,7 +227,13 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(
                 read(&mut handle, 1),
-                Memory { swap: None, high_water_read: false, cached: true, ..first }
+                Memory {
+                    anonymous: None,
+                    swap: None,
+                    high_water_read: false,
+                    cached: true,
+                    ..first
+                }
             );
         }
         let next = read(&mut handle, 1);

@@ -12,6 +12,7 @@ use crate::units::total;
 /// thread, or a process that is exiting.
 pub(super) fn status_memory(status: &[u8]) -> Option<Memory> {
     let (mut rss, mut high_water, mut swap, mut threads) = (None, None, None, None);
+    let (mut anonymous, mut shared) = (None, None);
     let mut name = Name::default();
     for line in status.split(|&byte| byte == b'\n') {
         if let Some(value) = line.strip_prefix(b"Name:") {
@@ -24,6 +25,10 @@ pub(super) fn status_memory(status: &[u8]) -> Option<Memory> {
             high_water = kilobytes(value);
         } else if let Some(value) = line.strip_prefix(b"VmRSS:") {
             rss = kilobytes(value);
+        } else if let Some(value) = line.strip_prefix(b"RssAnon:") {
+            anonymous = kilobytes(value);
+        } else if let Some(value) = line.strip_prefix(b"RssShmem:") {
+            shared = kilobytes(value);
         } else if let Some(value) = line.strip_prefix(b"VmSwap:") {
             // Kernels without swap support have no such line: the amount stays unknown.
             swap = kilobytes(value);
@@ -36,6 +41,9 @@ pub(super) fn status_memory(status: &[u8]) -> Option<Memory> {
     let threads = threads.and_then(|threads| u32::try_from(threads).ok())?;
     Some(Memory {
         rss: rss?,
+        anonymous: anonymous
+            .zip(shared)
+            .map(|(anonymous, shared)| anonymous.saturating_add(shared)),
         high_water: high_water?,
         swap,
         threads,
@@ -66,6 +74,7 @@ pub(super) fn stat_memory(stat: &[u8]) -> Option<Memory> {
     let threads = u32::try_from(threads).ok()?;
     Some(Memory {
         rss,
+        anonymous: None,
         high_water: rss,
         swap: None,
         threads,
@@ -149,12 +158,13 @@ mod tests {
 
     const STATUS: &str = "Name:\tSkyPilot:execut\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t42\n\
         VmPeak:\t  900000 kB\nVmSize:\t  900000 kB\nVmHWM:\t  172940 kB\nVmRSS:\t  140000 kB\n\
-        RssAnon:\t  100000 kB\nVmSwap:\t      30 kB\nThreads:\t7\nSigQ:\t0/95000\n";
+        RssAnon:\t  100000 kB\nRssFile:\t   39900 kB\nRssShmem:\t     100 kB\nVmSwap:\t      30 kB\nThreads:\t7\nSigQ:\t0/95000\n";
 
     #[test]
     fn status_has_the_high_water_mark_the_resident_size_and_the_threads() {
         let expected = Memory {
             rss: 140_000 * 1024,
+            anonymous: Some(100_100 * 1024),
             high_water: 172_940 * 1024,
             swap: Some(30 * 1024),
             threads: 7,

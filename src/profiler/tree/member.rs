@@ -84,6 +84,8 @@ pub(super) struct Member<H> {
     pub(super) threads: u32,
     /// RSS since the last readings of single processes; `None` before the first sample after them.
     rss: Option<RssRange>,
+    /// Anonymous memory at its last reading, in bytes; `None` before the first one.
+    anonymous: Option<u64>,
     /// Fastest growth of the high-water mark, in bytes per second. If the mark is read less
     /// often than the rest, its growth counts for the last sampling interval: the rate is
     /// then too high, never too low.
@@ -150,6 +152,7 @@ impl<H> Member<H> {
             kind: None,
             threads: 0,
             rss: None,
+            anonymous: None,
             fastest_growth: None,
             growth_from: None,
             untitled: false,
@@ -291,6 +294,8 @@ impl<H> Member<H> {
             return;
         }
         self.rss = Some(RssRange::with(self.rss, memory));
+        // Read less often than the rest.
+        self.anonymous = memory.anonymous.or(self.anonymous);
         if !memory.cached {
             // A cached reading must not count: growth since the last real one is unread.
             self.last_read = Some(at);

@@ -70,12 +70,12 @@ pub enum ProfileLine {
 
 impl Log for ProfileLine {
     const KIND: &'static str = "profile";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
     const OLDEST: u32 = v2::VERSION;
 
     fn upgrade(version: u32, line: Value) -> Value {
-        // Version 3 has no readings, neither of executors nor of each process, and version 4 thins
-        // none. They are the same but for that.
+        // Version 3 has no readings, neither of executors nor of each process, version 4 thins none,
+        // and version 5 has none of anonymous memory. They are the same but for that.
         if version <= v2::VERSION { v2::profile_line(line) } else { line }
     }
 }
@@ -95,7 +95,7 @@ pub struct Wrote {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfileHeader {
     /// Format of the file.
-    pub version: Version<5>,
+    pub version: Version<6>,
     /// Start time of the profiler.
     pub at: Timestamp,
     /// Main process of the server.

@@ -32,6 +32,10 @@ pub struct ProcessReading {
     pub started: u64,
     /// RSS.
     pub rss: ByteSize,
+    /// Anonymous part of the RSS, which is all but mapped files; `None` if it was not read. Read
+    /// with the high-water mark, and so up to a second older than the RSS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anonymous: Option<ByteSize>,
     /// Smallest RSS in a sample since the previous reading; `None` if it is that of the reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<ByteSize>,

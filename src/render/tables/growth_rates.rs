@@ -10,7 +10,8 @@ use crate::units::in_tenths;
 pub(in crate::render) fn heading(rates: &GrowthRates) -> String {
     let left_out =
         humantime::format_duration(std::time::Duration::from_secs(rates.warm_up.as_secs()));
-    format!("Growth per hour over the load, RSS, in MiB/h (first {left_out} left out)")
+    let memory = rates.memory.name();
+    format!("Growth per hour over the load, {memory}, in MiB/h (first {left_out} left out)")
 }
 
 /// Growth of all processes and of each class with its 95 % interval and its budget, in MiB per

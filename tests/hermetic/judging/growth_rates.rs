@@ -42,6 +42,7 @@ fn soak(minutes: u64, mib_per_hour: u64) -> Evidence {
                 true => ByteSize((100 * 1024 + noise + leak) * 1024),
                 false => ByteSize::mib(190),
             },
+            anonymous: None,
             low: None,
             high: None,
             threads: 3,

@@ -138,6 +138,7 @@ fn readings(seconds: u64) -> ProfileLine {
         pid,
         started: pid.into(),
         rss: ByteSize::mib(mib),
+        anonymous: None,
         low: None,
         high: high.map(ByteSize::mib),
         threads: 4,

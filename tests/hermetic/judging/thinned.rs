@@ -30,6 +30,7 @@ pub(crate) fn lines_of_hours(run: &Evidence) -> [ProfileLine; 2] {
         pid: record.identity.pid,
         started: record.identity.started,
         rss: ByteSize::mib(100),
+        anonymous: None,
         low: Some(ByteSize::mib(90)),
         high: Some(ByteSize::mib(110)),
         threads: 3,

@@ -138,6 +138,7 @@ fn reading((process, rss): (&ProcessIdentity, &ByteSize)) -> ProcessReading {
         pid: process.pid,
         started: process.started,
         rss: *rss,
+        anonymous: None,
         low: None,
         high: None,
         threads: 3,

@@ -38,6 +38,7 @@ impl<H> Member<H> {
             pid,
             started,
             rss: ByteSize(rss.last),
+            anonymous: self.anonymous.map(ByteSize),
             low: unless_last(rss.low),
             high: unless_last(rss.high),
             threads: rss.threads,

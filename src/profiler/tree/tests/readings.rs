@@ -28,6 +28,23 @@ fn a_reading_has_the_range_of_the_samples_since_the_one_before() {
 }
 
 #[test]
+fn anonymous_memory_is_that_of_the_last_reading_that_has_it() {
+    let mut h = harness();
+    h.machine.start(11, ROOT, "SkyPilot:executor:short:11", 100);
+    h.machine.with(11, |process| process.memory.anonymous = Some(90 << 20));
+    let reading = |h: &mut Harness| {
+        h.sample();
+        h.tree.process_readings().into_iter().find(|reading| reading.pid == 11)
+    };
+    assert_eq!(reading(&mut h).expect("the process was sampled").anonymous, mb(90));
+    // Of the cheap files, none has it.
+    h.machine.cache_readings();
+    h.machine.grow(11, 120);
+    let cheap = reading(&mut h).expect("the process was sampled");
+    assert_eq!((Some(cheap.rss), cheap.anonymous), (mb(120), mb(90)));
+}
+
+#[test]
 fn a_fork_before_its_exec_is_not_read() {
     let mut h = harness();
     h.machine.enable_events();
