@@ -85,11 +85,12 @@ pub(super) fn explain(
         explanation.import = servers.as_ref().and_then(Servers::import);
         write_json(&directory.json(), &explanation)?;
     }
-    if let Some(servers) = &servers {
-        let notes = servers.see_import();
-        explanation.notes.extend(notes.into_iter().map(|note| format!("import: {note}")));
-        explanation.import = servers.import();
-    }
+    let notes = match &servers {
+        Some(servers) => servers.see_import(),
+        None => vec!["no server was started, since no peak can be repeated".to_owned()],
+    };
+    explanation.notes.extend(notes.into_iter().map(|note| format!("import: {note}")));
+    explanation.import = servers.as_ref().and_then(Servers::import);
     write_json(&directory.json(), &explanation)?;
     Ok((explanation, directory))
 }
