@@ -151,15 +151,23 @@ pub(super) fn of(history: &History<'_>, names: &Names<'_>) -> Cause {
 
 /// Cause of a peak that was reached before the first reading of an executor.
 fn before_first(history: &History<'_>, names: &Names<'_>) -> Cause {
-    let first = history.readings.first().and_then(|first| first.output.request());
-    match (history.record.peak_while_starting, first) {
-        (Some(_), _) => Cause::Import,
+    let first = history.readings.first();
+    match first.and_then(|first| first.output.request()) {
+        _ if is_by_import(history) => Cause::Import,
         // The server starts its daemons first, and each keeps its executor.
-        (None, Some(id)) if is_daemon(id) => {
-            Cause::Request { request: names.request(id), growth: None }
-        }
-        (None, _) => Cause::Unknown(UnknownCause::BeforeProfile),
+        Some(id) if is_daemon(id) => Cause::Request { request: names.request(id), growth: None },
+        _ => Cause::Unknown(UnknownCause::BeforeProfile),
     }
+}
+
+/// Whether the import of SkyPilot made the peak before the first reading. In a profile that began
+/// before the run, there may be readings from before the run, which are left out: the mark at the
+/// last of them may be that of a request.
+fn is_by_import(history: &History<'_>) -> bool {
+    let Some(imported) = history.record.peak_while_starting else { return false };
+    let left_out = history.readings.first().and_then(|first| first.before);
+    left_out
+        .is_none_or(|before| before.peak.as_u64() <= imported.as_u64().saturating_add(PEAK_NOISE))
 }
 
 /// Cause of a rise that a reading has shown, of all requests that may have run since the reading

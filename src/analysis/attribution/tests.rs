@@ -308,6 +308,11 @@ fn a_cause_that_cannot_be_told_has_its_reason() {
         profile.records[0].peak_while_starting = Some(ByteSize::mib(100));
     });
     assert_eq!(imported, Cause::Import);
+    let before_the_run = unknown(|profile| {
+        profile.records[0].peak_while_starting = Some(ByteSize::mib(60));
+        profile.last().before = Some(memory(100, 100));
+    });
+    assert_eq!(before_the_run, reason(UnknownCause::BeforeProfile));
     let exited = unknown(|profile| peaks_at(profile, 400));
     assert_eq!(exited, reason(UnknownCause::NotRead));
     let of_another_user = unknown(|profile| {
@@ -329,6 +334,11 @@ fn a_daemon_from_before_the_profile_is_the_cause_without_its_growth() {
     profile.executor(11, ProcessClass::ShortExecutor, 180).reads(0, request(DAEMON), (180, 180));
     let Cause::Request { request, growth } = profile.cause(&[]) else { panic!("the daemon") };
     assert_eq!((request.id.as_str(), growth), (DAEMON, None));
+
+    // The profile began before the run, and saw the import.
+    profile.records[0].peak_while_starting = Some(ByteSize::mib(160));
+    profile.last().before = Some(memory(180, 180));
+    assert_eq!(ids(&profile.cause(&[])), [DAEMON]);
 }
 
 #[test]

@@ -11,10 +11,21 @@ const HELLO: &str = "hello";
 
 /// Task that runs `command` on an infra, in the YAML that the SDK sends.
 pub(super) fn task(infra: &str, command: &str) -> String {
+    dag("null", infra, command)
+}
+
+/// Task after its header, which has the name of the DAG.
+fn dag(name: &str, infra: &str, command: &str) -> String {
     format!(
-        "name: null\n---\n\nname: skyload\n\nresources:\n  infra: {infra}\n  cpus: 2\n\n\
+        "name: {name}\n---\n\nname: skyload\n\nresources:\n  infra: {infra}\n  cpus: 2\n\n\
          num_nodes: 1\n\nrun: {command}\n\nfile_mounts: {{}}\n\nvolumes: {{}}\n"
     )
+}
+
+/// Fields of a submission of a managed job. SkyPilot's server names the job by the header of its
+/// task, where the SDK writes the name, and ignores the field `name`.
+pub(super) fn managed_job(name: &str, infra: &str, command: &str) -> Value {
+    json!({"task": dag(name, infra, command), "name": name})
 }
 
 /// Task of a cluster's job.
@@ -22,9 +33,17 @@ fn echo(names: &IterationNames) -> String {
     task(&names.shared.infra, "echo hello")
 }
 
-/// Task of a managed job: upstream's, with a shorter sleep.
-pub(super) fn job(names: &IterationNames) -> String {
-    task(&names.shared.infra, "echo hello && sleep 10")
+/// Command of a managed job: upstream's, with a shorter sleep.
+const JOB: &str = "echo hello && sleep 10";
+
+/// Fields of a submission of an iteration's managed job.
+pub(super) fn job(names: &IterationNames, name: &str) -> Value {
+    managed_job(name, &names.shared.infra, JOB)
+}
+
+/// Fields of a validation of an iteration's managed job.
+pub(super) fn job_to_validate(names: &IterationNames, name: &str) -> Value {
+    json!({"dag": dag(name, &names.shared.infra, JOB), "request_options": null})
 }
 
 pub(crate) static VALIDATE_LAUNCH: Call = Call {
@@ -116,7 +135,7 @@ pub(in crate::scenario) static CLUSTER_QUEUE: Call = Call {
 pub(in crate::scenario) static VALIDATE_JOB: Call = Call {
     step: "validate",
     path: "/validate",
-    body: Body::Fields(|names| json!({"dag": job(names), "request_options": null})),
+    body: Body::Fields(|names| job_to_validate(names, &names.own)),
     sdk_timeout: None,
     expect: Expectation { value: Shape::Null, errors: &[] },
     prints: None,
@@ -125,7 +144,7 @@ pub(in crate::scenario) static VALIDATE_JOB: Call = Call {
 pub(in crate::scenario) static JOBS_LAUNCH: Call = Call {
     step: "jobs_launch",
     path: "/jobs/launch",
-    body: Body::Fields(|names| json!({"task": job(names), "name": names.own})),
+    body: Body::Fields(|names| job(names, &names.own)),
     sdk_timeout: None,
     expect: Expectation { value: Shape::JobId, errors: &[] },
     prints: None,
@@ -148,3 +167,41 @@ pub(in crate::scenario) static JOBS_LOGS: Call = Call {
     expect: Expectation { value: Shape::ExitCodeZero, errors: &[] },
     prints: Some(HELLO),
 };
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::scenario::calls::{session, shared};
+
+    #[rstest]
+    #[case::of_an_iteration(&JOBS_LAUNCH)]
+    #[case::of_a_session(&session::JOBS_LAUNCH)]
+    #[case::shared(&shared::LAUNCH_JOB)]
+    #[case::until_the_teardown(&shared::LAUNCH_LONG_MANAGED_JOB)]
+    fn a_managed_job_has_its_name_in_the_header_of_its_task(#[case] call: &Call) {
+        let Body::Fields(fields) = call.body else { panic!("no body") };
+        let mut names = IterationNames { own: "mine".to_owned(), ..IterationNames::none() };
+        names.shared.job = "shared".to_owned();
+        names.shared.long_job = "long".to_owned();
+        let body = fields(&names);
+        let (name, task) = (body["name"].as_str().unwrap(), body["task"].as_str().unwrap());
+        assert!(!name.is_empty() && task.starts_with(&format!("name: {name}\n---\n")), "{body}");
+    }
+
+    #[rstest]
+    #[case::of_an_iteration(&VALIDATE_JOB, &JOBS_LAUNCH)]
+    #[case::of_a_session(&session::VALIDATE_JOB, &session::JOBS_LAUNCH)]
+    fn the_managed_job_that_is_validated_is_the_one_that_is_submitted(
+        #[case] validated: &Call,
+        #[case] submitted: &Call,
+    ) {
+        let (Body::Fields(validated), Body::Fields(submitted)) = (validated.body, submitted.body)
+        else {
+            panic!("no body")
+        };
+        let names = IterationNames { own: "mine".to_owned(), ..IterationNames::none() };
+        assert_eq!(validated(&names)["dag"], submitted(&names)["task"]);
+    }
+}

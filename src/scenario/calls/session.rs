@@ -89,8 +89,13 @@ pub(in crate::scenario) static CANCEL: Call = Call {
     prints: None,
 };
 
+pub(in crate::scenario) static VALIDATE_JOB: Call = Call {
+    body: Body::Fields(|names| launching::job_to_validate(names, &names.own_job())),
+    ..launching::VALIDATE_JOB
+};
+
 pub(in crate::scenario) static JOBS_LAUNCH: Call = Call {
-    body: Body::Fields(|names| json!({"task": launching::job(names), "name": names.own_job()})),
+    body: Body::Fields(|names| launching::job(names, &names.own_job())),
     ..launching::JOBS_LAUNCH
 };
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::launching::task;
+use super::launching::{managed_job, task};
 use super::{Body, launch};
 use crate::infrastructure::LOOPBACK;
 use crate::scenario::expect::{Expectation, Shape};
@@ -35,7 +35,7 @@ pub static LAUNCH_JOB: Call = Call {
     expect: JOB_ID,
     ..call("jobs launch", "/jobs/launch", |names| {
         let command = format!("echo hello && sleep {}", names.job_seconds);
-        json!({"task": task(&names.shared.infra, &command), "name": names.shared.job})
+        managed_job(&names.shared.job, &names.shared.infra, &command)
     })
 };
 
@@ -60,11 +60,9 @@ pub static LAUNCH_LONG_JOB: Call = Call {
 /// Submission of a managed job that runs until the teardown.
 pub static LAUNCH_LONG_MANAGED_JOB: Call = Call {
     expect: JOB_ID,
-    ..call(
-        "jobs launch",
-        "/jobs/launch",
-        |names| json!({"task": task(&names.shared.infra, WITHOUT_END), "name": names.shared.long_job}),
-    )
+    ..call("jobs launch", "/jobs/launch", |names| {
+        managed_job(&names.shared.long_job, &names.shared.infra, WITHOUT_END)
+    })
 };
 
 /// Start of the shared service: one replica, which is a web server.

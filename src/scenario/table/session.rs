@@ -37,7 +37,7 @@ pub(super) static API: [Scenario; 1] = [Scenario {
         Action::Follow(&session::QUEUE),
         Action::Submit(&session::CANCEL),
         Action::Follow(&session::CANCEL),
-        Action::Inline(&launching::VALIDATE_JOB),
+        Action::Inline(&session::VALIDATE_JOB),
         Action::Submit(&session::JOBS_LAUNCH),
         Action::Follow(&session::JOBS_LAUNCH),
         Action::Submit(&session::JOBS_QUEUE),

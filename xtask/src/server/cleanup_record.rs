@@ -135,13 +135,17 @@ impl CleanupRecord {
         // attributed only while a process maps it.
         let found = self.record.belongings.find()?;
         self.record.semaphores.extend(semaphores::of(&found, &self.shared_memory));
-        self.add(found.into_iter().map(|owned| owned.identity))?;
+        // A record that cannot be written is no reason to leave the server running: the cleanup
+        // below knows the processes. Only a SIGKILL until then would need the file.
+        let recorded = self.add(found.into_iter().map(|owned| owned.identity));
         if let Err(error) = stop() {
             self.clean_up()?;
+            recorded?;
             return Ok(StopOutcome::StopFailed(error));
         }
         let leaked_processes = self.record.belongings.find_leaked()?;
         self.clean_up()?;
+        recorded?;
         Ok(match was_alive {
             true => StopOutcome::Stopped(
                 leaked_processes.into_iter().map(|owned| owned.title).collect(),
@@ -345,6 +349,21 @@ input()
         noted.unwrap();
         let recorded = CleanupRecord::read(&cleanup.file).unwrap().record.semaphores;
         assert_eq!(recorded, BTreeSet::from([semaphore]));
+    }
+
+    #[test]
+    fn a_server_is_stopped_and_removed_although_its_record_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        let (mut cleanup, semaphore, mut server) = record_of_mapping(&path);
+        cleanup.file = path.join("absent/run.json");
+        let stopped = cleanup.stop_and_clean_up(true, || {
+            server.kill()?;
+            server.wait().map(drop).map_err(Into::into)
+        });
+        assert!(!semaphore.exists());
+        let error = format!("{:#}", stopped.unwrap_err());
+        assert!(error.contains("writing the run's cleanup record"), "{error}");
     }
 
     #[rstest]

@@ -245,25 +245,31 @@ impl IsolatedServer {
 
     /// Stops the server by `sky api stop` where possible, then kills and removes what is left.
     pub(super) fn finish(mut self, signals: &Signals) -> Result<StopOutcome> {
-        self.ended = true;
-        // Before the cleanup, which removes the server's home with the log.
-        launch::save_log_tail(&self.log, &self.run.server_log_tail())?;
-        if !self.can_stop {
+        // Before the cleanup, which removes the server's home with the log. An error waits for the
+        // end of the cleanup: a full disk must not leave the server running.
+        let saved = launch::save_log_tail(&self.log, &self.run.server_log_tail());
+        let outcome = if self.can_stop {
+            let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
+            self.cleanup.get_mut().stop_and_clean_up(was_alive, || {
+                let cancellation = Cancellation::OnNewInterrupt(signals);
+                launch::run_sky(&self.sky, &["api", "stop"], &self.command_env, cancellation)
+            })?
+        } else {
             self.cleanup.get_mut().clean_up()?;
-            return Ok(StopOutcome::NoStop);
-        }
-        let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
-        self.cleanup.get_mut().stop_and_clean_up(was_alive, || {
-            let cancellation = Cancellation::OnNewInterrupt(signals);
-            launch::run_sky(&self.sky, &["api", "stop"], &self.command_env, cancellation)
-        })
+            StopOutcome::NoStop
+        };
+        // After an error so far, Drop cleans up.
+        self.ended = true;
+        saved?;
+        Ok(outcome)
     }
 
-    /// Leaves the server running.
+    /// Leaves the server running, unless that cannot be recorded.
     pub(super) fn keep(mut self) -> Result<()> {
+        let saved = launch::save_log_tail(&self.log, &self.run.server_log_tail());
+        self.cleanup.get_mut().keep()?;
         self.ended = true;
-        launch::save_log_tail(&self.log, &self.run.server_log_tail())?;
-        self.cleanup.get_mut().keep()
+        saved
     }
 }
 

@@ -189,19 +189,24 @@ impl SystemServer {
 
     /// Leaves the server running if it was running before the run, and stops it otherwise.
     pub(super) fn finish(mut self, signals: &Signals) -> Result<StopOutcome> {
-        self.ended = true;
-        launch::save_log_tail(&self.log, &self.run.server_log_tail())?;
+        // An error waits for the end: a full disk must not keep the server from its former state.
+        let saved = launch::save_log_tail(&self.log, &self.run.server_log_tail());
         let is_alive = self.root.is_some_and(ProcessIdentity::is_alive);
-        if self.was_running && is_alive {
+        let outcome = if self.was_running && is_alive {
             self.cleanup.get_mut().delete()?;
-            return Ok(StopOutcome::NoStop);
-        }
-        let outcome = self.cleanup.get_mut().stop_and_clean_up(is_alive, || {
-            let cancellation = Cancellation::OnNewInterrupt(signals);
-            launch::run_sky(&self.sky, &["api", "stop"], &shell_environment(), cancellation)
-        });
-        self.restore();
-        outcome
+            StopOutcome::NoStop
+        } else {
+            let outcome = self.cleanup.get_mut().stop_and_clean_up(is_alive, || {
+                let cancellation = Cancellation::OnNewInterrupt(signals);
+                launch::run_sky(&self.sky, &["api", "stop"], &shell_environment(), cancellation)
+            })?;
+            self.restore();
+            outcome
+        };
+        // After an error so far, Drop restores or cleans up.
+        self.ended = true;
+        saved?;
+        Ok(outcome)
     }
 
     /// Starts the server again if it was running before the run and is gone.

@@ -59,6 +59,15 @@ fn the_request_behind_a_peak_is_traced_in_a_server_that_is_no_run() -> anyhow::R
     let list =
         site.xtask(["runs", "--out"].map(OsStr::new).into_iter().chain([servers.as_os_str()]));
     list.run()?.assert().code(0).stdout(predicate::str::contains("api:status").not());
+
+    // Without the server's record no request can be repeated, so no server is started.
+    fs::remove_file(run.run_dir()?.server_requests())?;
+    let unexplained = site.xtask(explain).run()?;
+    unexplained
+        .assert()
+        .code(12)
+        .stdout(predicate::str::contains("\n  Not explained: "))
+        .stdout(predicate::str::contains("\nNote: import: no server was started"));
     Ok(())
 }
 

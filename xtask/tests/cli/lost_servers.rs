@@ -1,8 +1,11 @@
-//! Servers that do not start, die, or are replaced.
+//! Servers that do not start, die, or are replaced, and runs that cannot write their end.
+
+use std::fs;
 
 use predicates::prelude::predicate;
 use rstest::rstest;
 use skyload::analysis::{Severity, Verdict};
+use skyload::record::profile::Phase;
 
 use crate::support::{Site, assert_finding};
 
@@ -33,5 +36,21 @@ fn a_server_that_is_lost_makes_the_run_inconclusive(
     let report = run.expect(&site, Verdict::Inconclusive)?;
     assert_finding(&report, Severity::Inconclusive, finding);
     assert!(run.run_dir()?.server_log_tail().exists(), "the end of the log is saved");
+    Ok(())
+}
+
+#[test]
+fn a_server_is_stopped_although_the_end_of_its_log_cannot_be_saved() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let running = site.load(["--api", "status"]).start()?;
+    let directory = running.phase(Phase::Baseline)?;
+    fs::create_dir(directory.server_log_tail())?;
+    let run = running.finish()?;
+    run.assert()
+        .code(1)
+        .stderr(predicate::str::contains("saving the end of the server's log"))
+        .stderr(predicate::str::contains("has no result"));
+    site.assert_nothing_is_left();
+    assert!(!directory.instance().exists());
     Ok(())
 }

@@ -9,6 +9,7 @@ use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use serde_json::json;
 use skyload::analysis::Verdict;
 use skyload::env;
+use skyload::record::profile::Phase;
 
 use crate::support::{Finished, Site, Xtask, soon};
 
@@ -109,6 +110,23 @@ fn a_local_server_that_died_under_the_load_is_started_again() -> anyhow::Result<
         .fake("DIE_AFTER_MS", 200)
         .run()?;
     run.assert().stderr(predicate::str::contains("Starting your API server again"));
+    assert!(server.main().is_some(), "{}", run.stderr());
+    assert!(site.cleanup_records().is_empty(), "the server is not the run's");
+    server.finish()
+}
+
+#[test]
+fn a_local_server_is_started_again_although_the_end_of_its_log_cannot_be_saved()
+-> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[])?;
+    let running = command(&site, server.home(), server.port(), &["--api", "status"])?
+        .fake("SERVICE_MS", 2_000)
+        .fake("DIE_AFTER_MS", 200)
+        .start()?;
+    std::fs::create_dir(running.phase(Phase::Baseline)?.server_log_tail())?;
+    let run = running.finish()?;
+    run.assert().code(1).stderr(predicate::str::contains("saving the end of the server's log"));
     assert!(server.main().is_some(), "{}", run.stderr());
     assert!(site.cleanup_records().is_empty(), "the server is not the run's");
     server.finish()

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{followed, result, returned, submit, wait_for, with_infra};
 
 fn launch(name: &str, run: &str) -> Value {
-    json!({"task": format!("name: t\nrun: {run}\n"), "name": name})
+    // Only the header names the job.
+    json!({"task": format!("name: {name}\n---\nname: t\nrun: {run}\n"), "name": "ignored"})
 }
 
 /// States of all jobs, newest first.

@@ -85,11 +85,12 @@ pub(super) fn explain(
         explanation.import = servers.as_ref().and_then(Servers::import);
         write_json(&directory.json(), &explanation)?;
     }
-    if let Some(servers) = &servers {
-        let notes = servers.see_import();
-        explanation.notes.extend(notes.into_iter().map(|note| format!("import: {note}")));
-        explanation.import = servers.import();
-    }
+    let notes = match &servers {
+        Some(servers) => servers.see_import(),
+        None => vec!["no server was started, since no peak can be repeated".to_owned()],
+    };
+    explanation.notes.extend(notes.into_iter().map(|note| format!("import: {note}")));
+    explanation.import = servers.as_ref().and_then(Servers::import);
     write_json(&directory.json(), &explanation)?;
     Ok((explanation, directory))
 }
@@ -154,7 +155,7 @@ impl Servers<'_> {
             return Vec::new();
         }
         self.coordinator.progress.note("Import of SkyPilot");
-        let is_done = |run: &RunDir| Ok(has_import(&run.read_traces()?));
+        let is_done = traces::after_changes(|run| Ok(has_import(&run.read_traces()?)));
         let run = self.run(Subject::Import, Traced::Modules, IMPORT_LIMIT, is_done);
         let missing = |run| -> Result<Vec<String>> {
             let is_there = has_import(&self.imports.borrow());
@@ -224,7 +225,7 @@ impl Servers<'_> {
     ) -> Result<Found> {
         let mut last = Found::default();
         for _ in 0..ATTEMPTS {
-            let is_done = |run: &RunDir| traces::has_all_traces(run, name);
+            let is_done = traces::after_changes(|run| traces::has_all_traces(run, name));
             let run = match self.run(Subject::Scenario(scenario), traced, REQUEST_LIMIT, is_done) {
                 Err(error) if last.trace.is_some() => {
                     last.notes.push(self.note_of(&error));
@@ -256,7 +257,7 @@ impl Servers<'_> {
         subject: Subject<'_>,
         traced: Traced,
         limit: Duration,
-        is_done: impl Fn(&RunDir) -> Result<bool>,
+        is_done: impl FnMut(&RunDir) -> Result<bool>,
     ) -> Result<RunDir> {
         self.coordinator.signals.check()?;
         let plan = &explanation::plan(&self.order.evidence.plan, subject);

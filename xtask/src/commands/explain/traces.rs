@@ -1,7 +1,9 @@
 //! Traces of a server whose executors were traced: whether they are there, and why one is not.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use skyload::class::ProcessClass;
@@ -66,6 +68,42 @@ pub(super) fn has_all_traces(run: &RunDir, name: &str) -> Result<bool> {
     Ok(ended.all(|request| is_traced(&request.id)))
 }
 
+/// Check that reads files again only after a change of the traces or of the server's list of
+/// requests. To parse all of them at each look would take CPU time from what is traced.
+pub(super) fn after_changes(
+    mut check: impl FnMut(&RunDir) -> Result<bool>,
+) -> impl FnMut(&RunDir) -> Result<bool> {
+    let mut checked = None;
+    move |run| {
+        // Before the check: a file that changes meanwhile is read at the next look.
+        let now = Some(changes(run)?);
+        if checked == now {
+            return Ok(false);
+        }
+        checked = now;
+        check(run)
+    }
+}
+
+/// Files with the traces of a server, and its list of requests, each with the time of its last
+/// change.
+fn changes(run: &RunDir) -> Result<BTreeMap<OsString, SystemTime>> {
+    let mut changes = BTreeMap::new();
+    for entry in fs::read_dir(run.traces())? {
+        let entry = entry?;
+        let name = entry.file_name();
+        // A file that is being written has such a name, and soon another.
+        if !name.as_encoded_bytes().starts_with(b".") {
+            changes.insert(name, entry.metadata()?.modified()?);
+        }
+    }
+    let list = run.server_requests();
+    if let Ok(facts) = fs::metadata(&list) {
+        changes.insert(list.into_os_string(), facts.modified()?);
+    }
+    Ok(changes)
+}
+
 /// Whether there is a trace of a request, and none of any executor that ran it has been written anew
 /// for a while.
 pub(super) fn is_steady(run: &RunDir, id: &str) -> Result<bool> {
@@ -92,8 +130,8 @@ pub(super) fn is_steady(run: &RunDir, id: &str) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::fs::File;
-    use std::time::SystemTime;
 
     use serde_json::json;
     use skyload::clock::Timestamp;
@@ -133,6 +171,29 @@ mod tests {
         assert!(!is_steady(), "another executor runs it now");
         write(&run, "x-daemon-8.json", "{}", 16);
         assert!(is_steady());
+    }
+
+    #[test]
+    fn traces_are_checked_again_only_after_a_change() {
+        let (_folder, run) = run();
+        let checks = Cell::new(0);
+        let mut is_done = after_changes(|_| {
+            checks.set(checks.get() + 1);
+            Ok(false)
+        });
+        let mut checks_after_looks = || {
+            assert!(!is_done(&run).unwrap() && !is_done(&run).unwrap());
+            checks.get()
+        };
+        assert_eq!(checks_after_looks(), 1);
+        write(&run, "a-7.json", "{}", 60);
+        assert_eq!(checks_after_looks(), 2, "a trace");
+        write(&run, ".a-8.json", "{", 60);
+        assert_eq!(checks_after_looks(), 2, "one that is being written");
+        write(&run, "a-7.json", "{}", 10);
+        assert_eq!(checks_after_looks(), 3, "a trace of the same name");
+        fs::write(run.server_requests(), "{}").unwrap();
+        assert_eq!(checks_after_looks(), 4, "the list of requests");
     }
 
     #[test]

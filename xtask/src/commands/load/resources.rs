@@ -55,7 +55,8 @@ pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
         Some(_) => (TeardownMode::CancelJobs, TEARDOWN_LIMIT_AFTER_STOP.min(plan.teardown_timeout)),
     };
     let step = run.progress.step("Tearing down");
-    run.begin_phase(Phase::TearDown)?;
+    // An error waits for the end of the teardown: a full disk must not leave clusters that cost money.
+    let began = run.begin_phase(Phase::TearDown);
     let requests = requests(plan, run.directory, run.credentials)?;
     let id = run.directory.id();
     let log = read_optional(&file)?;
@@ -63,6 +64,7 @@ pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
     // Not interrupted by Ctrl-C, since remaining resources may cost money. The time limit bounds
     // the teardown.
     runtime()?.block_on(resources::tear_down(&requests, &id, plan, mode, limit, &mut log));
+    began?;
     log.hide(run.credentials);
     write_json(&file, &log)?;
     run.monitor.check_server()?;

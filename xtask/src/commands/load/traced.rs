@@ -43,7 +43,7 @@ impl TracedServer<'_> {
         &self,
         prepared: &Prepared<'_>,
         tests: &Tests,
-        is_done: impl Fn(&RunDir) -> Result<bool>,
+        is_done: impl FnMut(&RunDir) -> Result<bool>,
     ) -> Result<RunDir> {
         let (plan, coordinator) = (self.plan, &prepared.coordinator);
         let (signals, progress) = (coordinator.signals, coordinator.progress);
@@ -101,7 +101,7 @@ impl TracedServer<'_> {
         &self,
         run: &RunDir,
         monitor: &mut Monitor<'_>,
-        is_done: impl Fn(&RunDir) -> Result<bool>,
+        mut is_done: impl FnMut(&RunDir) -> Result<bool>,
     ) -> Result<()> {
         poll::during(self.limit, INTERVAL, || {
             let is_over = monitor.stop_reason()?.is_some() || is_done(run)?;

@@ -8,7 +8,9 @@ use serde_json::Value;
 /// Task of a submission.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Task {
-    /// Name of the task, or else of the DAG.
+    /// Name of the DAG, from the header. Of a task without a header, the task's.
+    pub(crate) dag: Option<String>,
+    /// Name of the task.
     pub(crate) name: Option<String>,
     /// Shell commands.
     pub(crate) run: Option<String>,
@@ -21,6 +23,12 @@ pub(crate) struct Task {
 }
 
 impl Task {
+    /// Name of a managed job with the task. As in SkyPilot (`sky/utils/dag_utils.py`), the name of
+    /// the DAG goes first.
+    pub(crate) fn name_of_managed_job(&self) -> Option<&str> {
+        self.dag.as_deref().or(self.name.as_deref())
+    }
+
     /// Parses the YAML of a task.
     pub(crate) fn of(yaml: &str) -> Self {
         let documents: Vec<_> = yaml.split("\n---").map(fields).collect();
@@ -40,7 +48,8 @@ impl Task {
         let replicas = below("service", "min_replicas").or_else(|| below("service", "replicas"));
         let service = task.iter().any(|(key, _)| key == "service");
         Self {
-            name: value("name").or_else(|| scalar(first, "name")),
+            dag: scalar(first, "name"),
+            name: value("name"),
             run: value("run"),
             infra: infra.filter(|infra| infra != "'*'" && infra != "*"),
             nodes: value("num_nodes").and_then(|nodes| nodes.parse().ok()).unwrap_or(1),
@@ -118,6 +127,20 @@ mod tests {
         assert_eq!(task.run.as_deref(), Some("echo it's\nsleep 3\n"));
         assert_eq!(task.infra.as_deref(), Some("kubernetes"));
         assert_eq!((task.nodes, task.replicas), (2, None));
+    }
+
+    #[test]
+    fn a_managed_job_has_the_name_of_its_dag_or_else_of_its_task() {
+        let name = |yaml| Task::of(yaml).name_of_managed_job().map(str::to_owned);
+        assert_eq!(name("name: d\n---\n\nname: t\n\nrun: x\n").as_deref(), Some("d"));
+        assert_eq!(name("name: null\n---\n\nname: t\n\nrun: x\n").as_deref(), Some("t"));
+        assert_eq!(name("name: t\nrun: x\n").as_deref(), Some("t"));
+        assert_eq!(name("name: null\n---\n\nrun: x\n"), None);
+    }
+
+    #[test]
+    fn a_name_in_the_header_is_not_the_name_of_the_task() {
+        assert_eq!(Task::of("name: d\n---\n\nrun: x\n").name, None);
     }
 
     #[test]

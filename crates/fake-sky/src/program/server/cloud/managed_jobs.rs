@@ -22,7 +22,8 @@ impl ManagedJobs {
         self.0.iter().find(|job| job.id == id)
     }
 
-    /// Handles `sky.jobs.launch`: submits jobs, and returns their ids.
+    /// Handles `sky.jobs.launch`: submits jobs, and returns their ids. As in SkyPilot, the task has
+    /// their name; the body's `name` changes nothing.
     pub(super) fn launch(
         &mut self,
         work: &Work,
@@ -30,9 +31,13 @@ impl ManagedJobs {
         now: Duration,
     ) -> RequestResult {
         let mut task = work.task();
-        if let Some(name) = work.body["name"].as_str() {
-            task.name = Some(name.to_owned());
-        }
+        let next = self.0.last().map_or(1, |job| job.id + 1);
+        let name = match task.name_of_managed_job() {
+            Some(name) => name.to_owned(),
+            // SkyPilot draws the digits.
+            None => format!("sky-{next:04x}-root"),
+        };
+        task.name = Some(name.clone());
         // In consolidation mode SkyPilot accepts a job also without an infra; the job fails.
         let has_no_infra = settings.infra.is_empty();
         if has_no_infra {
@@ -40,13 +45,11 @@ impl ManagedJobs {
         }
         let must_fail = has_no_infra || settings.job_failed.hit(work.name, work.count);
         let mut ids = Vec::new();
-        for _ in 0..work.body["num_jobs"].as_u64().unwrap_or(1) {
-            let id = self.0.last().map_or(1, |job| job.id + 1);
+        for id in next..next + work.body["num_jobs"].as_u64().unwrap_or(1) {
             ids.push(id);
             let job = Job::new(id, &task, work.user(), now, settings.launch, settings);
             self.0.push(job.with_failure(must_fail));
         }
-        let name = task.name.unwrap_or_default();
         let log = vec![format!("\u{1b}[33mLaunching managed job '{name}'...\u{1b}[0m")];
         Ok(Success { value: json!({"job_id": ids, "handle": PICKLE}), log })
     }
