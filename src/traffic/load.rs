@@ -82,7 +82,7 @@ async fn for_a_time(
             let load = Load {
                 interrupt_after: Some(timed.longest() + last),
                 measures_lag: true,
-                ..Load::new(driver, segments, watch, activity)
+                ..Load::new(driver, segments.extended_by(last), watch, activity)
             };
             with_work(context, load, end).await
         }
