@@ -249,7 +249,12 @@ mod tests {
              {{ when = \"step x p99 < 1s\" }},\n\
              {{ when = \"p99 < 1s\", after = \"3s\" }},\n\
              {{ when = \"p99 < 1s\", abort = true, after = \"40days\" }},\n\
+             {{ when = \"throughput > 2/s\", abort = true }},\n\
+             {{ when = \"dropped >= 2\", abort = true, after = \"0s\" }},\n\
+             {{ when = \"throughput > 2/s\", abort = true, after = \"1m\" }},\n\
+             {{ when = \"throughput < 2/s\", abort = true }},\n\
              ]\n\
+             \"hold:stream\" = [{{ when = \"throughput > 2/s\", abort = true, after = \"1m\" }}]\n\
              [{table}.\"cli:jobs\"]\n\
              p95 = 5\n\
              throughput = \"2\"\n"
@@ -263,8 +268,11 @@ mod tests {
             format!("f:7: {table}.api:validate: unknown step `x` of api:validate; valid: health"),
             format!("f:8: {table}.api:validate: after: only with `abort = true`"),
             format!("f:9: {table}.api:validate: after: must be at most 30days"),
-            format!("f:12: {table}.cli:jobs: p95: expected a duration with its unit"),
-            format!("f:13: {table}.cli:jobs: throughput: expected a rate per second"),
+            format!("f:10: {table}.api:validate: abort: throughput is 0 at first; add `after`"),
+            format!("f:11: {table}.api:validate: abort: dropped is 0 at first; add `after`"),
+            format!("f:15: {table}.hold:stream: abort: connections count for throughput when they"),
+            format!("f:17: {table}.cli:jobs: p95: expected a duration with its unit"),
+            format!("f:18: {table}.cli:jobs: throughput: expected a rate per second"),
         ];
         assert_eq!(errors.len(), expected.len(), "{errors:#?}");
         for (error, start) in errors.iter().zip(expected) {

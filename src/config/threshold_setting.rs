@@ -32,7 +32,7 @@ pub(super) struct Element {
     /// Whether a breach ends the load.
     #[serde(default)]
     abort: bool,
-    /// Time since the start of the load before which a breach does not end it.
+    /// Time since the start of the limited iterations before which a breach does not end the load.
     #[serde(default, with = "units::duration::option")]
     after: Option<Duration>,
 }

@@ -107,8 +107,8 @@ pub enum Comparison {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Abort {
-    /// Time since the start of the load before which a breach does not end it: early figures are
-    /// of few iterations.
+    /// Time since the start of the limited iterations before which a breach does not end the load:
+    /// early figures are of few iterations.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub after: Duration,

@@ -13,7 +13,7 @@ use super::{
     Abort, Amount, Comparison, Limits, Part, Queue, ScenarioMetric, ServerFigure, Subject,
     Threshold, ThresholdMetric, Unit, Worse,
 };
-use crate::scenario::{Scenario, ScenarioId, step_and_infra};
+use crate::scenario::{Scenario, ScenarioId, ScenarioKind, step_and_infra};
 use crate::suggest::suggest;
 
 /// Error of a text that is no threshold.
@@ -120,6 +120,9 @@ impl Condition {
             return Err(ThresholdError(message.to_owned()));
         }
         let metric = ThresholdMetric { subject, statistic };
+        if let Some(abort) = abort {
+            check_abort(&metric, comparison, abort)?;
+        }
         Ok(Threshold { metric, comparison, limit, abort })
     }
 
@@ -158,6 +161,30 @@ impl FromStr for Condition {
         let (aspect, statistic) = parse_metric(metric)?;
         Self::checked(aspect, statistic, comparison, limit)
     }
+}
+
+/// Checks that a healthy load does not breach a threshold with `abort` by figures that are still low.
+fn check_abort(
+    metric: &ThresholdMetric,
+    comparison: Comparison,
+    abort: Abort,
+) -> Result<(), ThresholdError> {
+    let name = metric.statistic.row().name;
+    let is_held = metric.scenario().is_some_and(|id| id.kind() == ScenarioKind::Hold);
+    let message = match metric.statistic {
+        _ if comparison.is_upper() => return Ok(()),
+        ScenarioMetric::Throughput if is_held => {
+            format!(
+                "abort: connections count for {name} when they end, which is with the load; remove \
+                 `abort`"
+            )
+        }
+        ScenarioMetric::Throughput | ScenarioMetric::Dropped if abort.after.is_zero() => {
+            format!("abort: {name} is 0 at first; add `after`, such as `after = \"1m\"`")
+        }
+        _ => return Ok(()),
+    };
+    Err(ThresholdError(message))
 }
 
 /// Subject of a threshold; an error if the owner has no such part or figure.

@@ -43,6 +43,34 @@ fn a_user_that_is_needed_again_has_two_windows() {
     assert_eq!(seconds(&windows.of_user(1)), [(0.0, 10.0), (20.0, 30.0)]);
 }
 
+#[rstest]
+#[case::undelayed("2 for 1s, 1 for 2s", 0, 0.0, &[(0.0, 3.0)])]
+#[case::not_in_the_next_stage("2 for 1s, 1 for 2s", 1, 0.9, &[(0.9, 1.0)])]
+#[case::for_longer_than_its_stage("2 for 1s, 1 for 2s", 1, 1.0, &[])]
+#[case::until_its_own_end("2 for 4s, 0 in 2s", 1, 3.0, &[(3.0, 5.0)])]
+#[case::after_a_rise("1 for 4s, 2 for 4s", 1, 1.0, &[(5.0, 8.0)])]
+#[case::in_its_first_window("2 for 2s, 1 for 2s, 2 for 2s", 1, 1.0, &[(1.0, 2.0), (4.0, 6.0)])]
+#[case::in_its_second_window("2 for 2s, 1 for 2s, 2 for 2s", 1, 5.0, &[(5.0, 6.0)])]
+#[case::one_level("2 for 1s", 1, 5.0, &[(5.0, 6.0)])]
+#[case::one_level_in_two_stages("2 for 1s, 2 for 2s", 1, 5.0, &[(5.0, 8.0)])]
+fn a_delayed_user_goes_on_for_as_long_as_the_others_if_all_stages_have_one_level(
+    #[case] stages: &str,
+    #[case] user: u32,
+    #[case] delay: f64,
+    #[case] expected: &[(f64, f64)],
+) {
+    let windows = Windows::of(&users(stages)).delayed(user, Duration::from_secs_f64(delay));
+    assert_eq!(seconds(&windows), expected);
+}
+
+#[rstest]
+#[case::one_level("2 for 1s, 2 for 2s", 5)]
+#[case::two_levels("2 for 1s, 1 for 2s", 0)]
+fn delayed_users_extend_a_load_of_one_level(#[case] stages: &str, #[case] extension: u64) {
+    let extended = Windows::of(&users(stages)).extension(Duration::from_secs(5));
+    assert_eq!(extended, Duration::from_secs(extension));
+}
+
 #[test]
 fn arrivals_of_a_rate_are_evenly_spaced() {
     let arrivals: Vec<f64> =

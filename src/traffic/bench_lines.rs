@@ -11,8 +11,8 @@ pub(super) struct BenchStep {
     pub(super) name: String,
     /// Time from the beginning to the end; `None` without a beginning.
     pub(super) took: Option<Duration>,
-    /// Exit code; 0 is a success.
-    pub(super) code: u32,
+    /// Exit code; 0 is a success, and negative the number of the signal that ended the step.
+    pub(super) code: i64,
 }
 
 /// Steps in a script's output, and the step that it had begun last and not ended.
@@ -78,6 +78,15 @@ mod tests {
         let steps = BenchSteps::of(output);
         assert_eq!(steps.ended, [step("sky_launch", 2250, 0), step("sky_exec", 1000, 1)]);
         assert_eq!(steps.unfinished.as_deref(), Some("sky_logs"));
+    }
+
+    #[test]
+    fn the_code_of_a_step_that_a_signal_ended_is_negative() {
+        // Python's `returncode` of a killed process.
+        let steps = BenchSteps::of("##BENCH_START launch 1\n##BENCH_END launch -9 2\n");
+        let took = Some(Duration::from_secs(1));
+        assert_eq!(steps.ended, [BenchStep { name: "launch".to_owned(), took, code: -9 }]);
+        assert_eq!(steps.unfinished, None);
     }
 
     #[test]

@@ -59,7 +59,8 @@ pub(super) async fn run(
         });
     }));
     let driver = HeldLoad { starts, is_over: is_over.clone(), pause: move |user| pause.next(user) };
-    let segments = timed.map_or_else(|| Segments::single(0), Segments::of);
+    let segments = timed
+        .map_or_else(|| Segments::single(0), |timed| Segments::of(timed).extended_by(last_start));
     let load = Load {
         add_active,
         measures_lag: true,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::record::outcome::{Ended, SegmentOutcome};
 use crate::scenario::Work;
-use crate::shape::{Arrivals, LoadShape, Model, Pause, Timed, Window, Windows};
+use crate::shape::{Arrivals, LoadShape, Model, Pause, Timed, Windows};
 
 /// Runs the load of a scenario, and returns its segments.
 pub(super) async fn run(
@@ -75,14 +75,14 @@ async fn for_a_time(
     let (segments, activity) = (Segments::of(timed), context.activity.clone());
     match &timed.model {
         Model::Users { stages, pause } => {
-            let offsets = offsets(context);
+            let (offsets, windows) = (offsets(context), Windows::of(stages));
             let last = offsets.iter().max().copied().unwrap_or_default();
-            let users = windows(context, &Windows::of(stages), &offsets);
-            let driver = closed(context, users, *pause);
+            let extension = windows.extension(last);
+            let driver = closed(context, users(context, &windows, &offsets), *pause);
             let load = Load {
-                interrupt_after: Some(timed.longest() + last),
+                interrupt_after: Some(timed.longest() + extension),
                 measures_lag: true,
-                ..Load::new(driver, segments, watch, activity)
+                ..Load::new(driver, segments.extended_by(extension), watch, activity)
             };
             with_work(context, load, end).await
         }
@@ -108,15 +108,11 @@ fn offsets(context: &ScenarioContext) -> Vec<Duration> {
     if is_ramped { context.plan.start_offsets(planned.id, 0) } else { Vec::new() }
 }
 
-/// Windows of all users. A user that starts later goes on for as long as the others.
-fn windows(context: &ScenarioContext, windows: &Windows, offsets: &[Duration]) -> Vec<UserPlan> {
+/// Plans of all users, whose first starts the run's ramp delays by `offsets`.
+fn users(context: &ScenarioContext, windows: &Windows, offsets: &[Duration]) -> Vec<UserPlan> {
     let plan_of = |user| {
         let offset = offsets.get(user as usize).copied().unwrap_or_default();
-        let windows = windows
-            .of_user(user)
-            .into_iter()
-            .map(|window| Window { start: window.start + offset, end: window.end + offset });
-        UserPlan::During(windows.collect())
+        UserPlan::During(windows.delayed(user, offset))
     };
     (0..context.planned.users).map(plan_of).collect()
 }

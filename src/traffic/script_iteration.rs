@@ -140,7 +140,10 @@ impl ScriptRun {
         if let Some(folder) = self.log.parent() {
             fs::create_dir_all(folder)?;
         }
-        let output = File::create(&self.log)?;
+        // The script may append to the file by itself, so its own output is appended, too. Standard
+        // output would otherwise go on at its own offset, over what was appended.
+        File::create(&self.log)?;
+        let output = File::options().append(true).open(&self.log)?;
         let mut process = self.process();
         process.stdout(output.try_clone()?).stderr(output);
         let mut group = ProcessGroup::of(process.spawn()?);

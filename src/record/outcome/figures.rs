@@ -4,8 +4,12 @@
 use std::time::Duration;
 
 use super::{Latencies, SegmentKind, SegmentOutcome};
+use crate::clock::Timestamp;
 use crate::metric::{Amount, Part, ScenarioMetric, Threshold};
 use crate::units::{Percent, total};
+
+/// Shortest time over which a throughput is checked while a load runs.
+const SHORTEST_RATE: Duration = Duration::from_secs(1);
 
 impl Part {
     /// Whether the part has iterations of a segment. A warm-up is part of nothing.
@@ -39,28 +43,40 @@ impl Threshold {
     /// and for a metric of the server.
     pub fn measure(&self, segments: &[SegmentOutcome]) -> Option<Amount> {
         let part = self.metric.part()?;
-        let of_part = || segments.iter().filter(|segment| part.has(segment));
-        let completed = || total(of_part().map(SegmentOutcome::completed));
+        let limited = || self.limited(segments);
+        let completed = || total(limited().map(SegmentOutcome::completed));
         match self.metric.statistic {
             ScenarioMetric::ErrorRate => {
-                // An error in a warm-up is an error, too.
-                let all = || match part {
-                    Part::Stage(_) => of_part().collect::<Vec<_>>(),
-                    Part::Whole | Part::Step(_) => segments.iter().collect(),
-                };
-                let failed = total(all().into_iter().map(|segment| segment.failed));
-                let completed = total(all().into_iter().map(SegmentOutcome::completed));
-                Percent::of(failed, completed).map(Amount::Share)
+                let failed = total(limited().map(|segment| segment.failed));
+                Percent::of(failed, completed()).map(Amount::Share)
             }
             ScenarioMetric::Throughput => {
-                throughput(completed(), time_of(of_part())).map(Amount::Rate)
+                throughput(completed(), time_of(limited())).map(Amount::Rate)
             }
             ScenarioMetric::Dropped => {
-                let dropped: Vec<u64> = of_part().filter_map(|segment| segment.dropped).collect();
+                let dropped: Vec<u64> = limited().filter_map(|segment| segment.dropped).collect();
                 (!dropped.is_empty()).then(|| Amount::Count(total(dropped)))
             }
             latency => part.latencies(segments).statistic(latency).map(Amount::Duration),
         }
+    }
+
+    /// Segments whose figures the threshold limits; none for a metric of the server.
+    fn limited<'a>(
+        &self,
+        segments: &'a [SegmentOutcome],
+    ) -> impl Iterator<Item = &'a SegmentOutcome> {
+        let is_limited = |segment: &&SegmentOutcome| match self.metric.part() {
+            None => false,
+            // An error in a warm-up is an error, too.
+            Some(Part::Whole | Part::Step(_))
+                if self.metric.statistic == ScenarioMetric::ErrorRate =>
+            {
+                true
+            }
+            Some(part) => part.has(segment),
+        };
+        segments.iter().filter(is_limited)
     }
 
     /// Whether the figures of these segments breach the threshold. Without a measurement, none
@@ -69,9 +85,18 @@ impl Threshold {
         self.measure(segments).and_then(|amount| self.holds(amount)) == Some(false)
     }
 
-    /// Whether the load must end, by the segments so far and the time since its start.
-    pub fn ends_load(&self, segments: &[SegmentOutcome], elapsed: Duration) -> bool {
-        self.abort.is_some_and(|abort| elapsed >= abort.after) && self.is_breached(segments)
+    /// Whether the load must end, by the segments up to `now`. The grace period begins with the
+    /// limited segments: after a warm-up, and in a later stage, the first figures are of few
+    /// iterations as well.
+    pub fn ends_load(&self, segments: &[SegmentOutcome], now: Timestamp) -> bool {
+        let Some(abort) = self.abort else { return false };
+        let after = match self.metric.statistic {
+            // Over less, a single iteration is a high rate.
+            ScenarioMetric::Throughput => abort.after.max(SHORTEST_RATE),
+            _ => abort.after,
+        };
+        let began = self.limited(segments).map(|segment| segment.began).min();
+        began.is_some_and(|began| now.since(began) >= after) && self.is_breached(segments)
     }
 }
 
@@ -112,7 +137,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::clock::Timestamp;
     use crate::metric::Abort;
 
     /// Two segments of 10 s and 4 iterations each, one of them failed; steps of `api:start_stop`,
@@ -186,6 +210,57 @@ mod tests {
         let threshold: Threshold = format!("api:start_stop {condition}").parse().unwrap();
         let abort = after.map(|after| Abort { after: Duration::from_secs(after) });
         let threshold = Threshold { abort, ..threshold };
-        assert_eq!(threshold.ends_load(&segments(), Duration::from_secs(elapsed)), ends);
+        assert_eq!(threshold.ends_load(&segments(), at(elapsed * 1000)), ends);
+    }
+
+    /// Time after the start of the load.
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::default().plus(Duration::from_millis(millis))
+    }
+
+    /// Segments of a load of 10 s of warm-up and two stages of 10 s, `millis` after its start. One
+    /// iteration of 500 ms ends in each second, and fails in the warm-up.
+    fn in_stages(millis: u64) -> Vec<SegmentOutcome> {
+        let stage = |number| SegmentKind::Stage { number, text: "5 for 10s".to_owned() };
+        let kinds = [(0, SegmentKind::WarmUp), (10_000, stage(1)), (20_000, stage(2))];
+        let begun = kinds.into_iter().filter(|(began, _)| *began <= millis);
+        let segment = |(began, kind)| {
+            let mut segment = SegmentOutcome { kind, ..SegmentOutcome::begin(at(began), 0) };
+            segment.ended = at(millis.min(began + 10_000));
+            let completed = segment.ended.since(segment.began).as_secs();
+            match segment.kind {
+                SegmentKind::WarmUp => segment.failed = completed,
+                _ => segment.succeeded = completed,
+            }
+            let iteration = Duration::from_millis(500);
+            (0..completed).for_each(|_| segment.iteration_duration.record(iteration));
+            segment
+        };
+        begun.map(segment).collect()
+    }
+
+    #[rstest]
+    #[case::at_the_end_of_the_warm_up("throughput > 0.5/s", 2, 10_100, false)]
+    #[case::after_the_warm_up("throughput > 2/s", 2, 12_000, true)]
+    #[case::latency_after_the_warm_up("max < 400ms", 2, 11_900, false)]
+    #[case::at_the_start_of_a_stage("stage 2 throughput > 0.5/s", 2, 20_100, false)]
+    #[case::healthy_stage("stage 2 throughput > 0.5/s", 2, 25_000, false)]
+    #[case::latency_of_a_stage("stage 2 max < 400ms", 2, 21_900, false)]
+    #[case::breached_stage("stage 2 max < 400ms", 2, 22_000, true)]
+    #[case::earlier_stage("stage 1 max < 400ms", 2, 22_000, true)]
+    #[case::stage_to_come("stage 2 throughput > 2/s", 0, 15_000, false)]
+    #[case::errors_of_a_warm_up("error-rate < 1%", 2, 2_000, true)]
+    #[case::rate_of_a_moment("stage 2 throughput < 0.5/s", 0, 20_900, false)]
+    #[case::rate_of_a_second("stage 2 throughput < 0.5/s", 0, 21_000, true)]
+    fn a_grace_period_begins_with_the_iterations_that_a_threshold_limits(
+        #[case] condition: &str,
+        #[case] after: u64,
+        #[case] now: u64,
+        #[case] ends: bool,
+    ) {
+        let threshold: Threshold = format!("api:start_stop {condition}").parse().unwrap();
+        let abort = Some(Abort { after: Duration::from_secs(after) });
+        let threshold = Threshold { abort, ..threshold };
+        assert_eq!(threshold.ends_load(&in_stages(now), at(now)), ends);
     }
 }

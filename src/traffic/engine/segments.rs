@@ -54,6 +54,15 @@ impl Segments {
         Self(segments)
     }
 
+    /// Segments of which the last one ends later: users that a ramp delays go on after its planned
+    /// end, and their iterations count in it.
+    pub(in crate::traffic) fn extended_by(mut self, time: Duration) -> Self {
+        if let Some(last) = self.0.last_mut() {
+            last.end = last.end.saturating_add(time);
+        }
+        self
+    }
+
     /// Number of the segment at a time after the start of the load.
     pub(super) fn at(&self, offset: Duration) -> usize {
         let after = self.0.iter().skip(1);

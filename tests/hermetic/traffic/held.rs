@@ -79,8 +79,13 @@ async fn connections_are_held_until_the_other_scenarios_have_ended(
 
 #[tokio::test]
 async fn connections_without_another_load_are_held_for_their_time() -> anyhow::Result<()> {
-    let outcome = held(&[("FAKE_SKY_DAEMON_LINE_MS", "300")], "3 for 2s").await?;
+    let server = FakeServer::start(&[("FAKE_SKY_DAEMON_LINE_MS", "300")])?;
+    let test = TestRun::of(&server, &[HoldStream])?.held_for("3 for 2s");
+    // The last one connects after 600 ms.
+    let test = test.with_plan(|plan| plan.ramp = Duration::from_millis(900));
+    let outcome = test.run().await?;
     let segment = only_segment(&outcome);
+    assert!(segment.ended.since(segment.began) > Duration::from_millis(2_500), "{segment:?}");
     let kind = SegmentKind::Stage { number: 1, text: "3 for 2s".to_owned() };
     assert_eq!((outcome.ended, &segment.kind), (Ended::Finished, &kind));
     assert_eq!(counts(segment), (3, 0, 0), "{:?}", kinds(segment));

@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use fake_sky::FakeServer;
 use skyload::plan::{Script, ScriptStart, ServerTarget};
 use skyload::process::look_up;
@@ -72,6 +73,23 @@ async fn a_script_gets_the_variables_of_upstreams_workloads() -> anyhow::Result<
         log.display()
     );
     assert_eq!(output, expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_script_appends_to_its_log_stays_between_its_output() -> anyhow::Result<()> {
+    let (server, folder) = (server(&[])?, tempfile::tempdir()?);
+    let script = "echo 1; echo '##BENCH_START a 1' >>\"$BENCHMARK_LOG_FILE\"; echo 3 >&2\n\
+                  echo '##BENCH_END a 0 2' >>\"$BENCHMARK_LOG_FILE\"; echo 5\n";
+    let test = test_of(&server, folder.path(), script)?.users(1, 1).write()?;
+    let log = test.dir.script_log(0, 0);
+    fs::create_dir_all(log.parent().context("the log is in a folder")?)?;
+    fs::write(&log, "output of an earlier run\n")?;
+    let segment = test.drive(ScenarioId::CliScript).await?.segments.remove(0);
+    assert_eq!(counts(&segment), (1, 0, 0), "{:?}", segment.tally);
+    let lines = "1\n##BENCH_START a 1\n3\n##BENCH_END a 0 2\n5\n";
+    assert_eq!(fs::read_to_string(&log)?, lines);
+    assert_eq!(segment.steps["a"].count(), 1);
     Ok(())
 }
 

@@ -182,6 +182,10 @@ async fn a_user_that_the_ramp_delays_goes_on_for_as_long_as_the_others() -> anyh
     // With the first user alone, it would be 5 at most.
     let iterations = succeeded(&outcome.segments[0]);
     assert!((6..=10).contains(&iterations), "{iterations}");
+    // Of all that time is the throughput. The last pause would outlast it, so it may be cut off.
+    let took = outcome.segments[0].ended.since(outcome.segments[0].began);
+    let whole = Duration::from_millis(2_800)..=Duration::from_secs(3);
+    assert!(whole.contains(&took), "{took:?}");
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::Resolver;
 use super::held::Held;
-use crate::config::ShapeSettings;
+use crate::config::{FitSetting, ShapeSettings};
 use crate::plan::Cancellations;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 use crate::shape::{Change, LoadShape, Pause, Stage, Timed};
@@ -145,6 +145,7 @@ impl Resolver<'_> {
         }
         if self.errors.len() == before && !stacks.is_empty() {
             self.unused_ramp(&shapes);
+            self.unused_fit(&shapes);
             self.async_launches(&shapes);
             let names_scenarios = self.names_scenarios();
             // The plan's settings are for the plan's scenarios.
@@ -184,6 +185,20 @@ impl Resolver<'_> {
             self.error(
                 "--ramp: no selected scenario begins with all of its users; use stages, such as \
                  `--stages '50 in 2m'`, or remove it"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Adds an error for a typed time limit where no load can be reduced.
+    fn unused_fit(&mut self, shapes: &Shapes) {
+        // `off` is no limit, and as true of any other load.
+        let fit = self.request.fit.as_deref().and_then(|text| text.parse().ok());
+        let is_burst = |shaped: &Shaped| matches!(shaped.form, Form::Burst(_));
+        if matches!(fit, Some(FitSetting::Within(_))) && !shapes.values().any(is_burst) {
+            self.error(
+                "--fit: no selected scenario is a burst, the only load that is reduced; use \
+                 --iterations, or remove it"
                     .to_owned(),
             );
         }

@@ -27,6 +27,7 @@ fn plan(flags: &[(&str, &str)], file: &str) -> Result<LoadPlan, UsageErrors> {
         warm_up: text("warm-up"),
         graceful_stop: text("graceful-stop"),
         ramp: text("ramp"),
+        fit: text("fit"),
         seed: text("seed"),
         ..LoadRequest::default()
     };
@@ -113,6 +114,14 @@ fn a_typed_time_replaces_that_of_a_rate() {
 #[case::ramp_of_a_rate(
     &[("rate", "1/s"), ("for", "1m"), ("ramp", "10s")],
     &["--ramp: no selected scenario begins with all of its users"]
+)]
+#[case::fit_of_a_loop(
+    &[("users", "3"), ("for", "1m"), ("fit", "5m")],
+    &["--fit: no selected scenario is a burst"]
+)]
+#[case::fit_of_a_rate(
+    &[("rate", "1/s"), ("for", "1m"), ("fit", "5m")],
+    &["--fit: no selected scenario is a burst"]
 )]
 #[case::warm_up_of_all_stages(
     &[("stages", "3 for 1m"), ("warm-up", "1m")],
