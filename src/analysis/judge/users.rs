@@ -4,7 +4,7 @@ use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::evidence::Evidence;
 use crate::analysis::scenarios::{ScenarioReport, ScenarioState};
 use crate::analysis::thresholds::ThresholdState;
-use crate::metric::ScenarioMetric;
+use crate::metric::{Amount, ScenarioMetric, Threshold};
 use crate::record::outcome::{Ended, FailureTally, SegmentKind};
 use crate::scenario::{ScenarioId, ScenarioKind};
 use crate::units::{Percent, total};
@@ -241,23 +241,10 @@ impl Findings {
     pub(super) fn of_thresholds(&mut self, case: &Case<'_>) {
         for check in case.thresholds {
             let threshold = &check.threshold;
-            let metric = &threshold.metric;
             let (severity, message) = match (check.state, check.measured) {
                 // The finding on the scenario counts its failed iterations.
                 (ThresholdState::Breached, _) if threshold.limits_errors() => continue,
-                (ThresholdState::Breached, Some(measured)) => {
-                    let (sign, limit) = (threshold.comparison.sign(), threshold.limit.typed());
-                    let breach = format!("{metric}: {measured}, threshold {sign} {limit}");
-                    if metric.scenario().is_some_and(|id| is_overloaded(case, id)) {
-                        // Latencies include the load generator's own delay.
-                        let message = format!("{breach}, with an overloaded load generator");
-                        (Severity::Inconclusive, message)
-                    } else if lost_its_server(case) {
-                        (Severity::Inconclusive, format!("{breach}, after the server was lost"))
-                    } else {
-                        (Severity::ScenarioFailed, breach)
-                    }
-                }
+                (ThresholdState::Breached, Some(measured)) => breach(case, threshold, measured),
                 (ThresholdState::Met, _) => continue,
                 (ThresholdState::Incomplete, _) => {
                     let message = format!(
@@ -313,6 +300,27 @@ fn is_counted_apart(scenario: &ScenarioReport, kind: &FailureTally) -> bool {
 /// Whether all failed iterations of a scenario follow from kills at the server's size.
 fn follows_from_kills(case: &Case<'_>, id: ScenarioId) -> bool {
     case.kills.is_some_and(|kills| kills.explain_all_of(case.evidence, id))
+}
+
+/// Severity and message of a breached threshold.
+fn breach(case: &Case<'_>, threshold: &Threshold, measured: Amount) -> (Severity, String) {
+    let metric = &threshold.metric;
+    let (sign, limit) = (threshold.comparison.sign(), threshold.limit.typed());
+    let breach = format!("{metric}: {measured}, threshold {sign} {limit}");
+    let is_of_errors =
+        metric.statistic == ScenarioMetric::ErrorRate && threshold.comparison.is_upper();
+    let follows = |id| is_of_errors && follows_from_kills(case, id);
+    if metric.scenario().is_some_and(follows) {
+        let cause = "since the kernel killed server processes at the server's size";
+        (Severity::OverBudget, format!("{breach}, {cause}"))
+    } else if metric.scenario().is_some_and(|id| is_overloaded(case, id)) {
+        // Latencies include the load generator's own delay.
+        (Severity::Inconclusive, format!("{breach}, with an overloaded load generator"))
+    } else if lost_its_server(case) {
+        (Severity::Inconclusive, format!("{breach}, after the server was lost"))
+    } else {
+        (Severity::ScenarioFailed, breach)
+    }
 }
 
 /// Whether the load generator of a scenario was overloaded: requests sent later than the plan's
