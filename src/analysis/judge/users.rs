@@ -178,11 +178,9 @@ impl Findings {
             let about = About::Scenario(scenario.id);
             let (dropped, interrupted) = (scenario.dropped(), scenario.interrupted());
             let scheduled: u64 = total(scenario.segments.iter().map(|segment| segment.scheduled));
-            // A threshold says how many may be dropped.
             let limits_dropped = case.thresholds.iter().any(|check| {
-                let metric = &check.threshold.metric;
-                (metric.scenario(), metric.statistic)
-                    == (Some(scenario.id), ScenarioMetric::Dropped)
+                let threshold = &check.threshold;
+                threshold.metric.scenario() == Some(scenario.id) && threshold.limits_dropped()
             });
             let unexplained = interrupted.saturating_add(if limits_dropped { 0 } else { dropped });
             let is_much = Percent::of(unexplained, scheduled)

@@ -122,6 +122,8 @@ fn thresholds_limit_stages_and_dropped_arrivals(#[case] text: &str, #[case] verd
 #[case::few(10, None, Verdict::Pass)]
 #[case::many(11, None, Verdict::Inconclusive)]
 #[case::as_many_as_a_threshold_allows(50, Some("api:status dropped <= 50"), Verdict::Pass)]
+#[case::a_threshold_on_a_stage(50, Some("api:status stage 1 dropped <= 50"), Verdict::Inconclusive)]
+#[case::a_lower_limit(50, Some("api:status dropped > 0"), Verdict::Inconclusive)]
 #[case::more_than_a_threshold_allows(51, Some("api:status dropped <= 50"), Verdict::ScenarioFailed)]
 fn many_dropped_arrivals_make_a_run_inconclusive(
     #[case] dropped: u64,
