@@ -1,5 +1,7 @@
 //! Findings on scenarios: failures, breached thresholds, an overloaded load generator.
 
+use std::time::Duration;
+
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::evidence::Evidence;
 use crate::analysis::scenarios::{ScenarioReport, ScenarioState};
@@ -332,13 +334,14 @@ fn is_overloaded(case: &Case<'_>, id: ScenarioId) -> bool {
         .any(|segment| segment.send_lateness.is_some_and(|lateness| lateness.p99 > limit))
 }
 
-/// Clause on a scenario that reached its timeout, and may have no failed iteration; else empty.
+/// Clause on a scenario that reached its time limit, and may have no failed iteration; else empty.
 fn timeout_clause(evidence: &Evidence, id: ScenarioId) -> String {
-    let limit = humantime::format_duration(evidence.plan.scenario_timeout);
-    match evidence.outcomes.get(&id).map(|outcome| outcome.ended) {
-        Some(Ended::TimedOut) => format!(", scenario timeout of {limit} reached"),
-        _ => String::new(),
+    if evidence.outcomes.get(&id).map(|outcome| outcome.ended) != Some(Ended::TimedOut) {
+        return String::new();
     }
+    // A ramp has fractions of a second.
+    let limit = Duration::from_secs(evidence.plan.time_limit(id).as_secs());
+    format!(", time limit of {} reached", humantime::format_duration(limit))
 }
 
 /// Beginning of a message; the table of errors has all of it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
-use skyload::record::outcome::{Latencies, SegmentKind, SegmentOutcome};
+use skyload::record::outcome::{Ended, Latencies, SegmentKind, SegmentOutcome};
 use skyload::record::request::LoadRequest;
 use skyload::render::markdown;
 use skyload::render::text::{self, Detail};
@@ -137,6 +137,16 @@ fn many_dropped_arrivals_make_a_run_inconclusive(
     run.plan.thresholds = threshold.map(|text| text.parse().unwrap()).into_iter().collect();
     let report = Report::assemble(&run);
     assert_eq!(report.verdict, verdict, "{:#?}", report.findings);
+}
+
+#[test]
+fn a_scenario_that_reached_its_time_limit_names_all_of_it() {
+    let time = Some("1h".to_owned());
+    let mut run = good_run(&LoadRequest { time, iterations: None, ..four_users() });
+    run.outcomes.get_mut(&ApiStatus).unwrap().ended = Ended::TimedOut;
+    let report = Report::assemble(&run);
+    let failed = report.messages(Severity::ScenarioFailed).join("\n");
+    assert!(failed.contains("time limit of 1h 15m 30s reached"), "{failed}");
 }
 
 #[test]
