@@ -193,9 +193,20 @@ impl Threshold {
     /// Whether the threshold is an upper limit on the share of failed iterations, which decides
     /// whether its scenario failed.
     pub fn limits_errors(&self) -> bool {
+        self.is_most(ScenarioMetric::ErrorRate)
+    }
+
+    /// Whether the threshold is an upper limit on the dropped arrivals of a scenario, which says how
+    /// many may be dropped.
+    pub fn limits_dropped(&self) -> bool {
+        self.is_most(ScenarioMetric::Dropped)
+    }
+
+    /// Whether the threshold is an upper limit on a statistic of all iterations of a scenario.
+    fn is_most(&self, statistic: ScenarioMetric) -> bool {
         // That of a stage is in addition.
         self.metric.part() == Some(&Part::Whole)
-            && self.metric.statistic == ScenarioMetric::ErrorRate
+            && self.metric.statistic == statistic
             && self.comparison.is_upper()
     }
 }

@@ -279,13 +279,32 @@ impl LocalParts<'_> {
     }
 }
 
-/// Memory in bytes before the first user starts: server and shared resources.
+/// Memory of the clusters that stay until the teardown: those of all iterations of a burst, however
+/// many users are active at a time.
+pub(super) fn memory_of_clusters_that_stay(
+    scenarios: &[PlannedScenario],
+    local: LocalParts<'_>,
+) -> ByteSize {
+    let of_scenario = |planned: &PlannedScenario| {
+        let infras = u64::try_from(planned.infras.len().max(1)).unwrap_or(u64::MAX);
+        // Users alternate between infras.
+        let one_on_each = total(planned.infras.iter().map(|infra| local.cluster(infra)));
+        planned.clusters_that_stay().saturating_mul(one_on_each) / infras
+    };
+    ByteSize(total(scenarios.iter().map(of_scenario)))
+}
+
+/// Memory in bytes whatever the number of active users: server, shared resources, and clusters that
+/// stay until the teardown.
 fn base_memory(scenarios: &[PlannedScenario], local: LocalParts<'_>) -> u64 {
     // A job on the shared cluster runs there.
     let shared = shared_resources(scenarios).into_iter().filter(|(need, _)| *need != Need::LongJob);
-    local.base() + total(shared.map(|(_, infra)| local.executor() + local.cluster(infra)))
+    let shared = total(shared.map(|(_, infra)| local.executor() + local.cluster(infra)));
+    let stay = memory_of_clusters_that_stay(scenarios, local).as_u64();
+    (local.base() + shared).saturating_add(stay)
 }
 
+/// Memory in bytes of an active user, without the clusters that stay after the iteration.
 fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
     let on_server = local.executor() * u64::from(planned.concurrent_processes());
     // Users alternate between infras, so the largest clusters may be those of all users.
@@ -293,7 +312,7 @@ fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
     // The output of a job is read by a process on the cluster, for each follower.
     let follows = planned.needs().contains(&Need::LongJob) && largest > 0;
     let readers = if follows { LOG_READER.as_u64() } else { 0 };
-    let on_nodes = largest * u64::from(planned.launches()) + readers;
+    let on_nodes = largest * u64::from(planned.clusters_taken_down()) + readers;
     // Users of API scenarios share the scenario's process; each CLI user runs a `sky` process.
     let client = match planned.id.kind() {
         ScenarioKind::Cli => SKY_PROCESS.as_u64(),

@@ -1,10 +1,11 @@
 //! Tests of the memory that plans need, and of the concurrency that fits.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use super::*;
 use crate::scenario::ScenarioId;
-use crate::shape::LoadShape;
+use crate::shape::{LoadShape, Model, Pause, StageList, Timed};
 
 static LOOPBACK: LazyLock<Infrastructure> =
     LazyLock::new(|| Infrastructure::local(LocalInfra::Loopback));
@@ -115,7 +116,53 @@ fn clusters_on_this_machine_need_its_memory() {
     };
     let elsewhere = wanted(&Infrastructure::Clouds(vec!["slurm/theirs".to_owned()]));
     let idle = IDLE_SERVER.as_u64() - IDLE_SERVER_ON_LOOPBACK.as_u64();
-    assert_eq!(wanted(&LOOPBACK) + idle - elsewhere, 4 * CLUSTER.as_u64());
+    let iterations = 2;
+    assert_eq!(wanted(&LOOPBACK) + idle - elsewhere, 4 * iterations * CLUSTER.as_u64());
+}
+
+/// Scenario `cli:launch` on the loopback Slurm cluster.
+fn launches(number_of_users: u32, shape: LoadShape) -> PlannedScenario {
+    let planned = users(ScenarioId::CliLaunch, number_of_users);
+    PlannedScenario { infras: LOOPBACK.names(), shape, ..planned }
+}
+
+#[test]
+fn clusters_of_a_burst_stay_however_few_users_are_active() {
+    let mut scenarios = [launches(30, LoadShape::SINGLE)];
+    let error = fit(&mut scenarios, ByteSize::gib(14), all_local(), |_| false).unwrap_err();
+    assert!(error.reduced.planned > ByteSize(30 * CLUSTER.as_u64()), "{error:?}");
+    let mut scenarios = [launches(30, LoadShape::SINGLE)];
+    let capacity = fit(&mut scenarios, ByteSize::gib(16), all_local(), |_| false).unwrap();
+    assert!(capacity.is_reduced() && scenarios[0].concurrency < 10, "{scenarios:?}");
+    // Users of a load that lasts for a time have one cluster each.
+    let StageList::Users(stages) = "30 for 5m".parse().unwrap() else { panic!("it is of users") };
+    let model = Model::Users { stages, pause: Pause::default() };
+    let (warm_up, graceful_stop) = (Duration::ZERO, Duration::ZERO);
+    let timed = LoadShape::Timed(Timed { model, warm_up, graceful_stop });
+    let mut scenarios = [launches(30, timed)];
+    let capacity = fit(&mut scenarios, ByteSize::gib(14), all_local(), |_| false).unwrap();
+    let active = u64::from(scenarios[0].concurrency);
+    let each = (CLUSTER.as_u64() + EXECUTOR.as_u64() + SKY_PROCESS.as_u64()) * active;
+    assert!(active > 10, "{scenarios:?}");
+    assert_eq!(capacity.planned.as_u64() - IDLE_SERVER_ON_LOOPBACK.as_u64(), each);
+}
+
+#[test]
+fn each_iteration_of_a_burst_has_a_cluster_that_stays() {
+    let wanted = |iterations| {
+        let mut scenarios = [launches(10, LoadShape::Burst { iterations })];
+        fit(&mut scenarios, ByteSize::gib(64), all_local(), |_| false).unwrap().wanted.as_u64()
+    };
+    assert_eq!(wanted(3) - wanted(1), 20 * CLUSTER.as_u64());
+    // Sessions take their clusters down.
+    let session = |iterations| {
+        let shape = LoadShape::Burst { iterations };
+        let planned = PlannedScenario { shape, ..users(ScenarioId::CliSession, 10) };
+        let mut scenarios = [PlannedScenario { infras: LOOPBACK.names(), ..planned }];
+        fit(&mut scenarios, ByteSize::gib(64), all_local(), |_| false).unwrap().wanted.as_u64()
+    };
+    assert_eq!(session(3), session(1));
+    assert!(session(1) > 10 * CLUSTER.as_u64());
 }
 
 #[test]

@@ -82,6 +82,31 @@ impl PlannedScenario {
         (of_iteration * self.expected_iterations() as f64).ceil() as u64
     }
 
+    /// Estimate for the clusters that stay until the teardown after the load, rounded up: those of a
+    /// burst. In a load that lasts for a time, iterations take their clusters down.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an estimate; not negative, and a cast saturates"
+    )]
+    pub(super) fn clusters_that_stay(&self) -> u64 {
+        match self.shape {
+            LoadShape::Burst { .. } => {
+                (self.share_leaving_clusters() * self.expected_iterations() as f64).ceil() as u64
+            }
+            LoadShape::Timed(_) => 0,
+        }
+    }
+
+    /// Number of an iteration's clusters that are gone after it, at most.
+    pub(super) fn clusters_taken_down(&self) -> u32 {
+        let is_burst = self.shape.timed().is_none();
+        let parts = self.parts().into_iter();
+        let taken_down = parts.filter(|(scenario, _)| !(is_burst && scenario.leaves_cluster()));
+        taken_down.map(|(scenario, _)| scenario.launches()).max().unwrap_or(0)
+    }
+
     /// Number of clusters that an iteration launches, at most.
     pub fn launches(&self) -> u32 {
         self.parts().iter().map(|(scenario, _)| scenario.launches()).max().unwrap_or(0)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::LoadPlan;
-use crate::scenario::{Group, ScenarioId};
+use crate::scenario::{Group, ScenarioId, ScenarioKind};
 use crate::shape::Timed;
 use crate::units;
 
@@ -15,13 +15,19 @@ impl LoadPlan {
             let by_shape = self.shaped_time(group).saturating_add(self.ramp_time(group));
             by_shape.saturating_add(self.longest_scenario())
         };
-        match self.groups().as_slice() {
+        // Held connections wait for the ends of the others, which write their outcomes before.
+        const AFTER_OTHERS: Duration = Duration::from_secs(60);
+        let limit = match self.groups().as_slice() {
             [] => limit_of(None),
             // The health probe runs during all groups, so its limit is the sum of theirs.
             groups if self.group_of(id).is_none() => {
                 units::total(groups.iter().map(|group| limit_of(Some(*group))))
             }
             _ => limit_of(self.group_of(id)),
+        };
+        match id.kind() {
+            ScenarioKind::Hold => limit.saturating_add(AFTER_OTHERS),
+            ScenarioKind::Api | ScenarioKind::Cli | ScenarioKind::Probe => limit,
         }
     }
 

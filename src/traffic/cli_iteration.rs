@@ -18,6 +18,8 @@ use super::api_iteration;
 use super::cli_judgement::{FinishedProcess, FinishedProcesses, failure_of, judge};
 use super::client_process::prepare;
 use super::engine::{EndCondition, FinishedIteration, IterationId, fail_unfinished};
+use super::own_requests::OwnRequests;
+use super::skypilot_users::{ProcessUser, repeat_ids};
 use crate::api::RequestRow;
 use crate::credentials::Credentials;
 use crate::record::environment::ClientSettings;
@@ -35,7 +37,7 @@ pub(super) fn run(
     let user = User {
         settings: Rc::clone(&context.client_settings),
         credentials: context.credentials.clone(),
-        user_id: context.next_user_id(),
+        user: context.next_user(),
         names: context.names(id),
         infra: context.infra_label(id).map(str::to_owned),
         runs_async: context.plan.run_async && context.scenario.can_be_async(),
@@ -65,11 +67,16 @@ pub(super) async fn judge_all(
         } else {
             requests_of(context, commands, processes).await
         };
+        let own = match &rows {
+            Ok(rows) => Ok(own_requests(context, rows, processes).await),
+            Err(failure) => Err(failure),
+        };
         let circumstances = context.environment.circumstances();
         for (number, finished) in processes {
             let process = &finished.iteration;
             let client = &context.client;
-            let iteration = judge(client, process, &rows, circumstances, &context.timeline).await;
+            let own = own.as_ref().map(|own| own.of(&process.user)).map_err(|failure| *failure);
+            let iteration = judge(client, process, own, circumstances, &context.timeline).await;
             let iteration = match &process.down {
                 Some(down) => iteration.followed_by(down.clone()),
                 None => iteration,
@@ -110,7 +117,7 @@ async fn requests_of(
 ) -> Result<Vec<RequestRow>, Failure> {
     let mut rows = context.client.list_requests().await?;
     let has_requests = |(_, finished): &(usize, FinishedIteration<FinishedProcesses>)| {
-        rows.iter().any(|row| row.user_id == finished.iteration.user_id)
+        rows.iter().any(|row| row.user_id == finished.iteration.user.id)
     };
     if processes.iter().all(has_requests) {
         return Ok(rows);
@@ -135,6 +142,25 @@ async fn requests_of(
     Ok(rows)
 }
 
+/// Requests on the server by the iterations that sent them.
+async fn own_requests<'a>(
+    context: &'a ScenarioContext,
+    rows: &'a [RequestRow],
+    processes: &[(usize, FinishedIteration<FinishedProcesses>)],
+) -> OwnRequests<'a> {
+    for (_, FinishedIteration { iteration, .. }) in processes {
+        context.note_end(&iteration.user, iteration.ended);
+    }
+    let spans = context.user_spans.borrow().clone();
+    let needs_times = !rows.is_empty() && repeat_ids(&spans);
+    let offset = match needs_times && context.plan.is_remote() {
+        // Without the offset, clocks may still differ by some time.
+        true => context.client.compare_clocks().await.ok(),
+        false => None,
+    };
+    OwnRequests::new(rows, spans, &context.timeline, offset)
+}
+
 /// Waits until judging must end. Without a deadline, judging would wait forever for a request
 /// that outlives its process and never ends.
 async fn judging_deadline(ended: Ended, end: EndCondition<'_>) {
@@ -154,7 +180,7 @@ async fn judging_deadline(ended: Ended, end: EndCondition<'_>) {
 struct User {
     settings: Rc<ClientSettings>,
     credentials: Credentials,
-    user_id: String,
+    user: ProcessUser,
     names: IterationNames,
     infra: Option<String>,
     runs_async: bool,
@@ -173,15 +199,15 @@ impl User {
                 break;
             }
         }
-        let Self { user_id, names, infra, runs_async: was_async, .. } = self;
+        let Self { user, names, infra, runs_async: was_async, .. } = self;
         let ended = Instant::now();
-        FinishedProcesses { user_id, names, infra, was_async, processes, ended, down: None }
+        FinishedProcesses { user, names, infra, was_async, processes, ended, down: None }
     }
 
     async fn run_process(&self, command: &'static Command) -> FinishedProcess {
         let start = Instant::now();
         let mut process = Process::new(&self.settings.sky);
-        prepare(&mut process, &self.settings, &self.credentials, &self.user_id);
+        prepare(&mut process, &self.settings, &self.credentials, &self.user.id);
         let output = process
             .args(command.args.iter().map(|argument| self.names.fill(argument)))
             .args((self.runs_async && command.can_be_async).then_some("--async"))

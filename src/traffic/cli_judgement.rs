@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::iteration::{FailureClock, Iteration};
+use super::skypilot_users::ProcessUser;
 use crate::api::{ApiClient, RequestRow, excerpt, with_retries};
 use crate::clock::Timeline;
 use crate::record::outcome::{ClientFault, Failure, error_type};
@@ -14,7 +15,7 @@ use crate::scenario::{Circumstances, Command, ExpectedError, IterationNames};
 
 /// `sky` processes of an iteration.
 pub(super) struct FinishedProcesses {
-    pub(super) user_id: String,
+    pub(super) user: ProcessUser,
     pub(super) names: IterationNames,
     /// Infra, where a scenario runs on several.
     pub(super) infra: Option<String>,
@@ -55,12 +56,12 @@ pub(super) fn failure_of(process: &FinishedProcess, names: &IterationNames) -> O
     failure(error_type::UNEXPECTED_OUTPUT.to_owned(), message)
 }
 
-/// Judges the processes of an iteration. `rows` lists the requests on the server, `timeline` tells
+/// Judges the processes of an iteration. `own` lists their requests on the server, `timeline` tells
 /// the times of failures.
 pub(super) async fn judge(
     client: &ApiClient,
     finished: &FinishedProcesses,
-    rows: &Result<Vec<RequestRow>, Failure>,
+    own: Result<Vec<&RequestRow>, &Failure>,
     circumstances: Circumstances,
     timeline: &Timeline,
 ) -> Iteration {
@@ -79,14 +80,13 @@ pub(super) async fn judge(
         iteration.fail(failure);
         return iteration;
     }
-    let rows = match rows {
-        Ok(rows) => rows,
+    let own = match own {
+        Ok(own) => own,
         Err(failure) => {
             iteration.fail(failure.clone());
             return iteration;
         }
     };
-    let own: Vec<&RequestRow> = rows.iter().filter(|row| row.user_id == finished.user_id).collect();
     for failure in missing_requests(&finished.processes, &own) {
         iteration.fail(failure);
     }

@@ -28,9 +28,6 @@ use crate::shape::Timed;
 /// Interval at which the end of the other scenarios is looked for.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Time beyond the time limits of the other scenarios, within which they write their outcomes.
-const AFTER_OTHERS: Duration = Duration::from_secs(60);
-
 /// Holds connections from the first iteration of the load until all other scenarios have ended;
 /// without others, for the time of the plan.
 pub(super) async fn run(
@@ -39,7 +36,7 @@ pub(super) async fn run(
     stop: &StopSignal,
     limit: Instant,
 ) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
-    let end = EndCondition { stop, limit: limit + AFTER_OTHERS };
+    let end = EndCondition { stop, limit };
     if !context.barrier.arrive_and_wait_for_all(context.planned.id, end).await? {
         return Ok((Vec::new(), Ended::Stopped));
     }

@@ -25,6 +25,7 @@ mod load;
 mod log_reader;
 mod mixed_iteration;
 mod open_connections;
+mod own_requests;
 mod probe;
 mod progress;
 mod reserve;
@@ -32,7 +33,7 @@ mod script_iteration;
 mod skypilot_users;
 mod stop;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,7 @@ use cancelled_requests::CancelledRequests;
 use engine::{EndCondition, IterationId};
 use infra_resources::InfraResources;
 use reserve::ReservedFiles;
+use skypilot_users::UserSpan;
 use stop::StopSignal;
 
 /// Error that keeps a scenario from running at all.
@@ -163,8 +165,8 @@ struct ScenarioContext {
     activity: ActivityLog,
     /// Working directory of sessions that `sky` processes send; `None` for other scenarios.
     workdir: Option<Workdir>,
-    /// Number of SkyPilot users so far.
-    users: Cell<u16>,
+    /// Times of the iterations whose processes have a SkyPilot user, in the order of these users.
+    user_spans: RefCell<Vec<UserSpan>>,
     /// Requests that the scenario has cancelled.
     cancelled: CancelledRequests,
 }
@@ -197,7 +199,7 @@ impl ScenarioContext {
             barrier: Barrier::of(run, plan),
             timeline: Timeline::start(),
             activity: ActivityLog::of(plan),
-            users: Cell::new(0),
+            user_spans: RefCell::default(),
             cancelled: CancelledRequests::default(),
         })
     }

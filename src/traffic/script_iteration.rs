@@ -46,7 +46,7 @@ pub(super) fn run(
         script,
         settings: Rc::clone(&context.client_settings),
         credentials: context.credentials.clone(),
-        user_id: context.next_user_id(),
+        user_id: context.next_user().id,
         unique_id: names.own,
         infra: names.shared.infra,
         user,

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::ScenarioContext;
 use crate::api::ApiClient;
 use crate::plan::LoadPlan;
@@ -13,14 +15,47 @@ use crate::scenario::{ScenarioId, ScenarioKind};
 /// First number of users of API scenarios.
 const FIRST_OF_API: u16 = 0x8000;
 
+/// Number of ids for the processes of a scenario: each of up to 16 CLI scenarios has other ones.
+pub(super) const IDS: usize = 0x0800;
+
+/// SkyPilot user of the processes of one iteration.
+#[derive(Clone, Debug)]
+pub(super) struct ProcessUser {
+    /// Id, which another iteration has after [`IDS`] users.
+    pub(super) id: String,
+    /// Number among the users of the scenario, from 0.
+    pub(super) number: usize,
+}
+
+/// Time of an iteration whose processes have a SkyPilot user.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UserSpan {
+    pub(super) began: Instant,
+    /// End of the last process; `None` before the end, and for an iteration that was interrupted.
+    pub(super) ended: Option<Instant>,
+}
+
+/// Whether two of the iterations have the same id.
+pub(super) const fn repeat_ids(spans: &[UserSpan]) -> bool {
+    spans.len() > IDS
+}
+
 impl ScenarioContext {
-    /// Id of a SkyPilot user for the processes of one iteration. Each of up to 16 CLI scenarios has
-    /// 2,048 ids of its own before they repeat.
-    pub(super) fn next_user_id(&self) -> String {
-        let number = self.users.get();
-        self.users.set(number.wrapping_add(1));
+    /// User for the processes of an iteration that begins now.
+    pub(super) fn next_user(&self) -> ProcessUser {
+        let mut spans = self.user_spans.borrow_mut();
+        let number = spans.len();
+        spans.push(UserSpan { began: Instant::now(), ended: None });
         let scenario = (self.planned.id as u16) % 16;
-        self.run.id().user((scenario << 11) | (number & 0x07ff))
+        let repeating = u16::try_from(number % IDS).unwrap_or(0);
+        ProcessUser { id: self.run.id().user((scenario << 11) | repeating), number }
+    }
+
+    /// Notes the end of an iteration's processes.
+    pub(super) fn note_end(&self, user: &ProcessUser, ended: Instant) {
+        if let Some(span) = self.user_spans.borrow_mut().get_mut(user.number) {
+            span.ended = Some(ended);
+        }
     }
 
     /// Client of a user: the one of the scenario, or one of its own.

@@ -56,6 +56,13 @@ describe("the page of an hour", () => {
     assert.deepEqual([...new Set(alignments)], ["left"]);
   });
 
+  test("no time has 60 seconds, 1000 milliseconds or microseconds", async () => {
+    const times = await page.evaluate(() => [
+      clock(59.7), clock(59.97, 1), clock(3599.6), clock(185), duration(999.9), duration(999_999),
+    ]);
+    assert.deepEqual(times, ["1:00", "1:00.0", "1:00:00", "3:05", "1 ms", "1 s"]);
+  });
+
   test("names are shown as text", async () => {
     const words = await page.locator("main").innerText();
     assert.ok(words.includes(`a cluster (${MARKUP})`) && words.includes(`submit ${MARKUP}`));

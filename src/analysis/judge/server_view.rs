@@ -3,6 +3,7 @@
 use super::{About, Case, Findings, Severity};
 use crate::analysis::limits::{LimitCheck, LimitState};
 use crate::analysis::memory::ClassMemory;
+use crate::analysis::server_view::{MissingParts, missing_parts};
 use crate::analysis::{Exactness, ServerView};
 use crate::metric::{Amount, Metric};
 use crate::units::{as_mib, counted};
@@ -18,11 +19,21 @@ impl Findings {
         }
         if view.snapshots == 0 {
             self.add(Severity::Note, "server metrics: no snapshot, the server's view is missing");
-        } else if case.evidence.was_loaded() && !view.is_complete() {
+        } else if case.evidence.was_loaded() {
+            let (time, part) = match missing_parts(case.evidence) {
+                MissingParts { start: false, end: false } => return,
+                MissingParts { start: true, end: false } => ("before", "the start of the load is"),
+                MissingParts { start: false, end: true } => ("after", "the end of the load is"),
+                MissingParts { start: true, end: true } => {
+                    ("before or after", "start and end of the load are")
+                }
+            };
             self.add(
                 Severity::Note,
-                "server metrics: no snapshot from after the load, the end of the load is missing in \
-                 the server's view",
+                format!(
+                    "server metrics: no snapshot from {time} the load, {part} missing in the \
+                     server's view"
+                ),
             );
         }
     }

@@ -1,10 +1,12 @@
 //! Findings on scenarios: failures, breached thresholds, an overloaded load generator.
 
+use std::time::Duration;
+
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::evidence::Evidence;
 use crate::analysis::scenarios::{ScenarioReport, ScenarioState};
 use crate::analysis::thresholds::ThresholdState;
-use crate::metric::ScenarioMetric;
+use crate::metric::{Amount, ScenarioMetric, Threshold};
 use crate::record::outcome::{Ended, FailureTally, SegmentKind};
 use crate::scenario::{ScenarioId, ScenarioKind};
 use crate::units::{Percent, total};
@@ -178,11 +180,9 @@ impl Findings {
             let about = About::Scenario(scenario.id);
             let (dropped, interrupted) = (scenario.dropped(), scenario.interrupted());
             let scheduled: u64 = total(scenario.segments.iter().map(|segment| segment.scheduled));
-            // A threshold says how many may be dropped.
             let limits_dropped = case.thresholds.iter().any(|check| {
-                let metric = &check.threshold.metric;
-                (metric.scenario(), metric.statistic)
-                    == (Some(scenario.id), ScenarioMetric::Dropped)
+                let threshold = &check.threshold;
+                threshold.metric.scenario() == Some(scenario.id) && threshold.limits_dropped()
             });
             let unexplained = interrupted.saturating_add(if limits_dropped { 0 } else { dropped });
             let is_much = Percent::of(unexplained, scheduled)
@@ -241,23 +241,10 @@ impl Findings {
     pub(super) fn of_thresholds(&mut self, case: &Case<'_>) {
         for check in case.thresholds {
             let threshold = &check.threshold;
-            let metric = &threshold.metric;
             let (severity, message) = match (check.state, check.measured) {
                 // The finding on the scenario counts its failed iterations.
                 (ThresholdState::Breached, _) if threshold.limits_errors() => continue,
-                (ThresholdState::Breached, Some(measured)) => {
-                    let (sign, limit) = (threshold.comparison.sign(), threshold.limit.typed());
-                    let breach = format!("{metric}: {measured}, threshold {sign} {limit}");
-                    if metric.scenario().is_some_and(|id| is_overloaded(case, id)) {
-                        // Latencies include the load generator's own delay.
-                        let message = format!("{breach}, with an overloaded load generator");
-                        (Severity::Inconclusive, message)
-                    } else if lost_its_server(case) {
-                        (Severity::Inconclusive, format!("{breach}, after the server was lost"))
-                    } else {
-                        (Severity::ScenarioFailed, breach)
-                    }
-                }
+                (ThresholdState::Breached, Some(measured)) => breach(case, threshold, measured),
                 (ThresholdState::Met, _) => continue,
                 (ThresholdState::Incomplete, _) => {
                     let message = format!(
@@ -315,6 +302,27 @@ fn follows_from_kills(case: &Case<'_>, id: ScenarioId) -> bool {
     case.kills.is_some_and(|kills| kills.explain_all_of(case.evidence, id))
 }
 
+/// Severity and message of a breached threshold.
+fn breach(case: &Case<'_>, threshold: &Threshold, measured: Amount) -> (Severity, String) {
+    let metric = &threshold.metric;
+    let (sign, limit) = (threshold.comparison.sign(), threshold.limit.typed());
+    let breach = format!("{metric}: {measured}, threshold {sign} {limit}");
+    let is_of_errors =
+        metric.statistic == ScenarioMetric::ErrorRate && threshold.comparison.is_upper();
+    let follows = |id| is_of_errors && follows_from_kills(case, id);
+    if metric.scenario().is_some_and(follows) {
+        let cause = "since the kernel killed server processes at the server's size";
+        (Severity::OverBudget, format!("{breach}, {cause}"))
+    } else if metric.scenario().is_some_and(|id| is_overloaded(case, id)) {
+        // Latencies include the load generator's own delay.
+        (Severity::Inconclusive, format!("{breach}, with an overloaded load generator"))
+    } else if lost_its_server(case) {
+        (Severity::Inconclusive, format!("{breach}, after the server was lost"))
+    } else {
+        (Severity::ScenarioFailed, breach)
+    }
+}
+
 /// Whether the load generator of a scenario was overloaded: requests sent later than the plan's
 /// limit (p99, in any segment).
 fn is_overloaded(case: &Case<'_>, id: ScenarioId) -> bool {
@@ -326,13 +334,14 @@ fn is_overloaded(case: &Case<'_>, id: ScenarioId) -> bool {
         .any(|segment| segment.send_lateness.is_some_and(|lateness| lateness.p99 > limit))
 }
 
-/// Clause on a scenario that reached its timeout, and may have no failed iteration; else empty.
+/// Clause on a scenario that reached its time limit, and may have no failed iteration; else empty.
 fn timeout_clause(evidence: &Evidence, id: ScenarioId) -> String {
-    let limit = humantime::format_duration(evidence.plan.scenario_timeout);
-    match evidence.outcomes.get(&id).map(|outcome| outcome.ended) {
-        Some(Ended::TimedOut) => format!(", scenario timeout of {limit} reached"),
-        _ => String::new(),
+    if evidence.outcomes.get(&id).map(|outcome| outcome.ended) != Some(Ended::TimedOut) {
+        return String::new();
     }
+    // A ramp has fractions of a second.
+    let limit = Duration::from_secs(evidence.plan.time_limit(id).as_secs());
+    format!(", time limit of {} reached", humantime::format_duration(limit))
 }
 
 /// Beginning of a message; the table of errors has all of it.

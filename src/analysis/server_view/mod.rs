@@ -18,7 +18,7 @@ pub use durations::ServerDurations;
 pub use processes::ServerProcess;
 pub(super) use processes::memory_by_class;
 pub use window::MetricsWindow;
-pub(super) use window::time_of;
+pub(super) use window::{MissingParts, time_of};
 
 use super::Evidence;
 use super::memory::ClassMemory;
@@ -171,8 +171,13 @@ pub(super) fn assemble(evidence: &Evidence) -> Option<ServerView> {
     })
 }
 
+/// Parts of the load that the server's metrics do not cover.
+pub(super) fn missing_parts(evidence: &Evidence) -> MissingParts {
+    MissingParts::of(evidence, snapshots(evidence))
+}
+
 /// Snapshots of the server's metrics, in their order.
-pub(super) fn snapshots(evidence: &Evidence) -> impl Iterator<Item = &MetricsSnapshot> {
+pub(super) fn snapshots(evidence: &Evidence) -> impl Iterator<Item = &MetricsSnapshot> + Clone {
     evidence.server_metrics.iter().filter_map(of_snapshot)
 }
 

@@ -37,21 +37,18 @@ impl<'a> Snapshots<'a> {
     /// Window from the last snapshot before the load to the first one after it.
     pub(super) fn of(evidence: &Evidence, all: &'a [&'a MetricsSnapshot]) -> Self {
         let load = Load::of(evidence);
-        let before = all.iter().rposition(|one| load.began.is_some_and(|began| one.at <= began));
+        let before = all.iter().rposition(|one| load.is_after(one));
         // Counters of a server that was not restarted have a past.
         let before = before.or((evidence.plan.is_remote() && !all.is_empty()).then_some(0));
         let rest = &all[before.map_or(0, |before| before + 1)..];
-        let is_after = |one: &&MetricsSnapshot| {
-            load.ended.is_some_and(|ended| time_made(evidence, one) >= Some(ended))
-        };
-        let after = rest.iter().position(is_after);
+        let after = rest.iter().position(|one| load.is_before(evidence, one));
         let rest = after.map_or(rest, |after| &rest[..=after]);
         let time = |one: &MetricsSnapshot| time_of(evidence, one);
         let base = before.and_then(|before| all.get(before)).copied();
         let window = rest.last().map(|last| MetricsWindow {
             began: base.map(time),
             ended: time(last),
-            is_complete: after.is_some(),
+            is_complete: MissingParts::of(evidence, all.iter().copied()).is_none(),
         });
         Self { base, rest, window }
     }
@@ -92,6 +89,30 @@ impl<'a> Snapshots<'a> {
     }
 }
 
+/// Parts of the load that the snapshots do not cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::analysis) struct MissingParts {
+    pub(in crate::analysis) start: bool,
+    pub(in crate::analysis) end: bool,
+}
+
+impl MissingParts {
+    /// Parts that a run's snapshots do not cover. Counters of a server that was started for the run
+    /// begin with the server, so that the start needs no snapshot.
+    pub(super) fn of<'a>(
+        evidence: &Evidence,
+        mut all: impl Iterator<Item = &'a MetricsSnapshot> + Clone,
+    ) -> Self {
+        let load = Load::of(evidence);
+        let start = evidence.plan.is_remote() && !all.clone().any(|one| load.is_after(one));
+        Self { start, end: !all.any(|one| load.is_before(evidence, one)) }
+    }
+
+    fn is_none(self) -> bool {
+        self == Self { start: false, end: false }
+    }
+}
+
 /// Time at which the server made a snapshot, by the local clock; `None` if the server's clock was
 /// not compared.
 fn time_made(evidence: &Evidence, one: &MetricsSnapshot) -> Option<Timestamp> {
@@ -122,5 +143,15 @@ impl Load {
         let began = after.next().map(|logged| logged.at);
         let next = after.find(|logged| matches!(logged.event, Event::PhaseBegan(_)));
         Self { began, ended: next.map(|logged| logged.at) }
+    }
+
+    /// Whether the load began after the response with a snapshot.
+    fn is_after(&self, one: &MetricsSnapshot) -> bool {
+        self.began.is_some_and(|began| one.at <= began)
+    }
+
+    /// Whether the load ended before the server made a snapshot.
+    fn is_before(&self, evidence: &Evidence, one: &MetricsSnapshot) -> bool {
+        self.ended.is_some_and(|ended| time_made(evidence, one) >= Some(ended))
     }
 }

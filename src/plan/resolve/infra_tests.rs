@@ -9,6 +9,7 @@ use super::*;
 use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::plan::PlannedScenario;
 use crate::scenario::{Need, Scenario, ScenarioKind};
+use crate::units::ByteSize;
 
 #[test]
 fn without_flags_the_default_plan_runs_all_scenarios_that_loopback_supports() {
@@ -46,6 +47,22 @@ fn typed_sizes_apply_to_scenarios_of_every_kind_and_to_each_infra() {
     assert_eq!((launch.users, launch.shape.iterations()), (6, Some(4)), "three on each of two");
     let status = plan.scenario(ScenarioId::ApiStatus).unwrap();
     assert_eq!((status.users, status.shape.iterations()), (3, Some(4)));
+}
+
+#[test]
+fn clusters_of_a_burst_that_do_not_fit_into_memory_are_named() {
+    let machine = Machine { memory_available: ByteSize::gib(15), ..MACHINE };
+    let request = LoadRequest {
+        users: Some("30".to_owned()),
+        cli: words(&["launch"]),
+        api: words(&["none"]),
+        ..LoadRequest::default()
+    };
+    let error = LoadPlan::resolve(&request, &config(), &machine).unwrap_err().to_string();
+    let wanted = ["13.2 GiB of it for clusters that stay until the teardown", "fewer users (-n), "];
+    assert!(wanted.iter().all(|text| error.contains(text)), "{error}");
+    let timed = LoadRequest { time: Some("5m".to_owned()), ..request };
+    assert!(LoadPlan::resolve(&timed, &config(), &machine).is_ok(), "clusters are taken down");
 }
 
 #[rstest]

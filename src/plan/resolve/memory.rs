@@ -36,10 +36,18 @@ impl Resolver<'_> {
         capacity::fit(scenarios, usable, local, has_no_cap).unwrap_or_else(|error| {
             // A size that is too large is an error already.
             if !self.request.yes && !is_too_large {
+                let of_clusters = capacity::memory_of_clusters_that_stay(scenarios, local);
+                let (clusters, fewer) = match of_clusters {
+                    ByteSize(0) => (String::new(), "fewer scenarios (-r, --api)"),
+                    size => (
+                        format!(", {size} of it for clusters that stay until the teardown"),
+                        "fewer users (-n), iterations (--iterations) or scenarios (-r, --api)",
+                    ),
+                };
                 self.error(format!(
-                    "not enough memory: the plan needs {}, {usable} is usable ({available} \
-                     available, {floor} kept free{})\n  hint: use fewer scenarios (-r, --api), a \
-                     larger machine, or --yes to run anyway",
+                    "not enough memory: the plan needs {}{clusters}, {usable} is usable \
+                     ({available} available, {floor} kept free{})\n  hint: use {fewer}, a larger \
+                     machine, or --yes to run anyway",
                     error.reduced.planned,
                     machine.memory_limit()
                 ));

@@ -188,4 +188,7 @@ fn a_load_that_lasts_for_hours_extends_the_time_limits_of_all_kinds_of_scenarios
         assert!(limit >= plan.scenario_timeout + Duration::from_secs(8 * 3600), "{}", scenario.id);
     }
     assert!(plan.scenarios.len() >= 4, "API, CLI, held connections and the health probe");
+    // Held connections end after the others have written their outcomes.
+    let more = plan.time_limit(ScenarioId::HoldStream) - plan.time_limit(ScenarioId::ApiStatus);
+    assert_eq!(more, Duration::from_secs(60));
 }

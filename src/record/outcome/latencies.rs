@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::units::total;
 
-/// Distribution of durations with three significant digits, from one microsecond to one day.
+/// Distribution of durations with three significant digits, from one microsecond to 31 days.
 /// Serialized as `[microseconds, count]` pairs.
 #[derive(Clone, PartialEq)]
 pub struct Latencies(Histogram<u64>);
@@ -27,7 +27,8 @@ impl fmt::Debug for Latencies {
 /// of thousands of distributions can be added without overflow.
 const MAX_COUNT: u64 = 1 << 40;
 
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest duration: that of a load is 30 days, and iterations end after it.
+const LONGEST: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 impl Default for Latencies {
     fn default() -> Self {
@@ -92,7 +93,7 @@ impl Latencies {
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
         clippy::cast_sign_loss,
-        reason = "the logarithm of a day in microseconds is 10.9, and none is below 0"
+        reason = "the logarithm of 31 days in microseconds is 12.4, and none is below 0"
     )]
     pub fn counts_by_tenth_of_decade(&self) -> Vec<(u32, u64)> {
         let mut counts = BTreeMap::new();
@@ -140,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_single_duration_is_min_mean_max_and_percentile() {
-        for micros in [3, 120_237_000, 999_999, 86_400_000_000] {
+        const HOUR: u64 = 3_600_000_000;
+        for micros in [3, 120_237_000, 999_999, 24 * HOUR, 48 * HOUR, 31 * 24 * HOUR] {
             let mut latencies = Latencies::default();
             latencies.record(Duration::from_micros(micros));
             let max = latencies.max();
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn no_distribution_is_too_odd_to_be_read() {
-        crate::changes::try_changes(b"[[1000, 3], [2000000, 1], [86400000000, 2]]", |text| {
+        crate::changes::try_changes(b"[[1000, 3], [2000000, 1], [2678400000000, 2]]", |text| {
             let Ok(mut read) = serde_json::from_slice::<Latencies>(text) else { return };
             read.add(&read.clone());
             (_, _, _) = (read.mean(), read.percentile(99.9), read.counts_by_tenth_of_decade());

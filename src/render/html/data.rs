@@ -185,6 +185,19 @@ impl Chart {
 
 /// Time on the axis as minutes and seconds: `3:05.0`.
 pub(super) fn clock(seconds: f64) -> String {
-    let minutes = (seconds / 60.0).floor();
-    format!("{minutes:.0}:{:04.1}", seconds - minutes * 60.0)
+    // Rounded first: of a minute less 0.03 s, 60.0 would be left beside 0 minutes.
+    let tenths = (seconds * 10.0).round();
+    let minutes = (tenths / 600.0).floor();
+    format!("{minutes:.0}:{:04.1}", (tenths - minutes * 600.0) / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_clock_shows_60_seconds() {
+        let clocks = [59.97, 59.94, 185.0, 119.96, 0.0].map(clock);
+        assert_eq!(clocks, ["1:00.0", "0:59.9", "3:05.0", "2:00.0", "0:00.0"]);
+    }
 }

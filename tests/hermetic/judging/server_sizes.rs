@@ -8,7 +8,7 @@ use skyload::class::ProcessClass;
 use skyload::limits::{CpuLimit, GroupFigures};
 use skyload::machine_size::MachineSize;
 use skyload::record::events::Event;
-use skyload::record::outcome::Failure;
+use skyload::record::outcome::{Failure, SegmentKind};
 use skyload::record::profile::{ClassSample, ProfileLine};
 use skyload::record::request::LoadRequest;
 use skyload::record::resources::Stage;
@@ -166,6 +166,27 @@ fn only_failures_since_the_first_kill_count_under_the_breach(
     }
     let report = Report::assemble(&run);
     assert_eq!(report.verdict, verdict, "{:#?}", report.findings);
+}
+
+/// Threshold on one stage, which is in addition to that of the scenario.
+#[rstest]
+#[case::that_follow_from_the_kill("BrokenProcessPool", Verdict::OverBudget, Severity::OverBudget)]
+#[case::of_another_kind("ValueError", Verdict::ScenarioFailed, Severity::ScenarioFailed)]
+fn an_error_rate_of_failures_that_follow_from_a_kill_counts_under_the_breach(
+    #[case] error_type: &str,
+    #[case] verdict: Verdict,
+    #[case] severity: Severity,
+) {
+    let mut run = held();
+    kill_executors(&mut run);
+    fail(&mut run, AFTER_KILL, error_type, Some(500));
+    run.segment().kind = SegmentKind::Stage { number: 1, text: "4 for 1m".to_owned() };
+    run.thresholds(&["api:status stage 1 error-rate < 1%"]);
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, verdict, "{:#?}", report.findings);
+    let messages = report.messages(severity);
+    let breach = "api:status stage 1 error-rate: 50%, threshold < 1%";
+    assert!(messages.iter().any(|it| it.starts_with(breach)), "{messages:#?}");
 }
 
 #[rstest]

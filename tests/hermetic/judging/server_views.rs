@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rstest::rstest;
-use skyload::analysis::{Evidence, Exactness, LimitState, Report, ServerView, Severity, Verdict};
+use skyload::analysis::{
+    Evidence, Exactness, LimitState, Report, ServerView, Severity, ThresholdState, Verdict,
+};
 use skyload::class::ProcessClass;
+use skyload::clock::ClockOffset;
 use skyload::metric::{Metric, ScenarioMetric, ServerFigure};
+use skyload::record::events::Event;
 use skyload::record::outcome::Latencies;
 use skyload::record::request::LoadRequest;
 use skyload::record::server_metrics::{
@@ -147,6 +151,31 @@ fn without_a_snapshot_from_after_the_load_the_view_is_incomplete() {
     assert_eq!(report.verdict, Verdict::Pass, "the run is not judged by these figures");
     let notes = report.messages(Severity::Note);
     assert!(notes.iter().any(|note| note.contains("the end of the load is missing")), "{notes:?}");
+}
+
+#[rstest]
+#[case::all_of_them(0, ThresholdState::Met, None)]
+#[case::none_from_before_the_load(1, ThresholdState::Incomplete, Some("the start of the load is"))]
+#[case::one_from_after_the_load(2, ThresholdState::Incomplete, Some("the start of the load is"))]
+#[case::none(3, ThresholdState::Incomplete, None)]
+fn a_server_with_a_past_needs_a_snapshot_from_before_the_load(
+    #[case] failed: usize,
+    #[case] state: ThresholdState,
+    #[case] missing: Option<&str>,
+) {
+    let lines = metrics().into_iter().filter(|line| matches!(line, MetricsLine::Snapshot(_)));
+    let mut run = remote(lines.skip(failed).collect(), &[]);
+    run.happens(ALL_ENDED, Event::ClockCompared(ClockOffset::bounded_by(at(0), at(0), at(0))));
+    run.thresholds(&["server lag p99 < 2s"]);
+    assert_eq!(view(&run).is_complete(), failed == 0);
+    let report = Report::assemble(&run);
+    assert_eq!(report.thresholds[0].state, state);
+    let verdict = if failed == 0 { Verdict::Pass } else { Verdict::Inconclusive };
+    assert_eq!(report.verdict, verdict, "{:#?}", report.findings);
+    let notes = report.messages(Severity::Note);
+    let found = notes.iter().find(|note| note.contains("of the load is missing"));
+    assert_eq!(found.is_some(), missing.is_some(), "{notes:?}");
+    assert!(missing.is_none_or(|part| found.is_some_and(|note| note.contains(part))), "{notes:?}");
 }
 
 #[test]

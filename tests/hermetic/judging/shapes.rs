@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
-use skyload::record::outcome::{Latencies, SegmentKind, SegmentOutcome};
+use skyload::record::outcome::{Ended, Latencies, SegmentKind, SegmentOutcome};
 use skyload::record::request::LoadRequest;
 use skyload::render::markdown;
 use skyload::render::text::{self, Detail};
@@ -122,6 +122,8 @@ fn thresholds_limit_stages_and_dropped_arrivals(#[case] text: &str, #[case] verd
 #[case::few(10, None, Verdict::Pass)]
 #[case::many(11, None, Verdict::Inconclusive)]
 #[case::as_many_as_a_threshold_allows(50, Some("api:status dropped <= 50"), Verdict::Pass)]
+#[case::a_threshold_on_a_stage(50, Some("api:status stage 1 dropped <= 50"), Verdict::Inconclusive)]
+#[case::a_lower_limit(50, Some("api:status dropped > 0"), Verdict::Inconclusive)]
 #[case::more_than_a_threshold_allows(51, Some("api:status dropped <= 50"), Verdict::ScenarioFailed)]
 fn many_dropped_arrivals_make_a_run_inconclusive(
     #[case] dropped: u64,
@@ -135,6 +137,16 @@ fn many_dropped_arrivals_make_a_run_inconclusive(
     run.plan.thresholds = threshold.map(|text| text.parse().unwrap()).into_iter().collect();
     let report = Report::assemble(&run);
     assert_eq!(report.verdict, verdict, "{:#?}", report.findings);
+}
+
+#[test]
+fn a_scenario_that_reached_its_time_limit_names_all_of_it() {
+    let time = Some("1h".to_owned());
+    let mut run = good_run(&LoadRequest { time, iterations: None, ..four_users() });
+    run.outcomes.get_mut(&ApiStatus).unwrap().ended = Ended::TimedOut;
+    let report = Report::assemble(&run);
+    let failed = report.messages(Severity::ScenarioFailed).join("\n");
+    assert!(failed.contains("time limit of 1h 15m 30s reached"), "{failed}");
 }
 
 #[test]

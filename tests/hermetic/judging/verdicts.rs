@@ -135,7 +135,7 @@ fn slow(evidence: &mut Evidence) {
     |e: &mut Evidence| e.status().ended = Ended::Stopped, Inconclusive, "stopped before all iterations ran")]
 #[case::scenario_timeout(
     |e: &mut Evidence| e.status().ended = Ended::TimedOut,
-    ScenarioFailed, "0 of 4 iterations failed, scenario timeout of 15m reached")]
+    ScenarioFailed, "0 of 4 iterations failed, time limit of 15m reached")]
 #[case::sampling_gap(|e: &mut Evidence| e.silence(5_000, 8_000), Inconclusive, "sampling gap of")]
 #[case::sampling_gap_within_profiler_gap(|e: &mut Evidence| e.silence(5_000, 6_600), Pass, "")]
 #[case::sampling_gap_after_a_snapshot(|e: &mut Evidence| snapshot_then_gap(e, 10), Inconclusive, "sampling gap of")]

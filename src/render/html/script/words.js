@@ -39,17 +39,20 @@ function number(value, digits) {
 
 // `3:05`, `1:02:03`; with a tenth where seconds are far apart.
 function clock(seconds, digits = 0) {
-  const whole = Math.floor(seconds / 60);
-  const rest = (seconds - whole * 60).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
+  // Rounded first: of 59.7 seconds, 60 would be left beside 0 minutes.
+  const rounded = Number(seconds.toFixed(digits));
+  const whole = Math.floor(rounded / 60);
+  const rest = (rounded - whole * 60).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
   if (whole < 60) return whole + ":" + rest;
   return Math.floor(whole / 60) + ":" + String(whole % 60).padStart(2, "0") + ":" + rest;
 }
 
 // A duration in the unit that fits it.
 function duration(micros) {
+  const rounded = Number(micros.toPrecision(2));
   const [value, unit] =
-    micros < 1e3 ? [micros, "µs"] : micros < 1e6 ? [micros / 1e3, "ms"] : [micros / 1e6, "s"];
-  return Number(value.toPrecision(2)) + " " + unit;
+    rounded < 1e3 ? [rounded, "µs"] : rounded < 1e6 ? [rounded / 1e3, "ms"] : [rounded / 1e6, "s"];
+  return value + " " + unit;
 }
 
 function fillTable(table, headings, rows) {
