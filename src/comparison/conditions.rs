@@ -17,6 +17,12 @@ use crate::record::environment::{Environment, HugePages, SkyUnderTest, short_com
 use crate::units::{ByteSize, as_gib};
 pub(super) use load::of_plan;
 
+/// Name of the condition with the thresholds of a plan.
+const THRESHOLDS: &str = "thresholds";
+
+/// Separator of the items of a condition.
+const SEPARATOR: &str = ", ";
+
 /// Condition that differs between two runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -201,6 +207,14 @@ impl Conditions {
         both.chain(only_there.map(|there| [None, Some(there)])).collect()
     }
 
+    /// Whether the run is judged by a threshold; `None` if unknown, as in references of earlier
+    /// builds.
+    pub(super) fn judges_by(&self, threshold: &str) -> Option<bool> {
+        let thresholds = self.get(THRESHOLDS)?.value.as_ref()?;
+        let enclosed = |text: &str| format!("{SEPARATOR}{text}{SEPARATOR}");
+        Some(enclosed(thresholds).contains(&enclosed(threshold)))
+    }
+
     fn get(&self, what: &str) -> Option<&Condition> {
         self.list.iter().find(|condition| condition.what == what)
     }
@@ -237,7 +251,7 @@ fn for_cpu(condition: Condition) -> Condition {
 /// Condition with items, or with none of them.
 fn list(what: &'static str, items: impl IntoIterator<Item = impl ToString>) -> Condition {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    known(what, if items.is_empty() { "none".to_owned() } else { items.join(", ") })
+    known(what, if items.is_empty() { "none".to_owned() } else { items.join(SEPARATOR) })
 }
 
 fn yes_or_no(what: &'static str, value: impl Into<Fact>) -> Condition {

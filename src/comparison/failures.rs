@@ -62,9 +62,27 @@ fn by_type<'a>(runs: &[&'a MeasuredRun]) -> ErrorsByType<'a> {
     errors
 }
 
-/// Scenarios and thresholds that failed in a run of the candidate and in none of the base.
-pub(super) fn only_of_candidate(base: &[&MeasuredRun], candidate: &[&MeasuredRun]) -> Vec<String> {
-    let [before, after] = [base, candidate]
-        .map(|runs| runs.iter().flat_map(|run| &run.failed).collect::<BTreeSet<&String>>());
-    after.difference(&before).map(|failed| (*failed).clone()).collect()
+/// Failures of a run of the candidate that are in no run of the base.
+pub(super) struct OfCandidate {
+    /// Scenarios and thresholds that failed, and setup or teardown.
+    pub(super) failed: Vec<String>,
+    /// Thresholds that no run of the base has, so that none could fail by them.
+    pub(super) unjudged: Vec<String>,
+}
+
+impl OfCandidate {
+    pub(super) fn alone(base: &[&MeasuredRun], candidate: &[&MeasuredRun]) -> Self {
+        let [before, after] = [base, candidate]
+            .map(|runs| runs.iter().flat_map(|run| &run.failed).collect::<BTreeSet<&String>>());
+        let judges = |run: &MeasuredRun, failed: &str| run.conditions.judges_by(failed);
+        let is_unjudged = |failed: &&String| {
+            !base.is_empty()
+                && base.iter().all(|run| judges(run, failed) == Some(false))
+                && candidate.iter().any(|run| judges(run, failed) == Some(true))
+        };
+        let alone = after.difference(&before).copied();
+        let (unjudged, failed) = alone.partition::<Vec<&String>, _>(is_unjudged);
+        let [failed, unjudged] = [failed, unjudged].map(|of| of.into_iter().cloned().collect());
+        Self { failed, unjudged }
+    }
 }

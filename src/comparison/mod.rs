@@ -53,6 +53,7 @@ pub use early_end::EarlyEnd;
 pub use estimate::{Interval, LEAST_RUNS, MOST_FORECAST, Noise};
 pub use excluded::{Excluded, ExcludedError};
 pub use failures::ErrorComparison;
+use failures::OfCandidate;
 use measured_run::MeasuredRun;
 pub use measured_run::unusable;
 pub use metrics::MetricComparison;
@@ -101,6 +102,10 @@ pub struct Comparison {
     pub errors: Vec<ErrorComparison>,
     /// Scenarios and thresholds that failed in the candidate alone, and setup or teardown.
     pub failed: Vec<String>,
+    /// Thresholds that failed in the candidate and that no run of the base has, without effect on
+    /// the verdict.
+    #[serde(default)]
+    pub unjudged: Vec<String>,
     /// Reason for which no further pair was made, although metrics may be undecided; `None` if all
     /// are decided, if all pairs were made, or of finished runs.
     #[serde(default)]
@@ -168,7 +173,7 @@ impl Comparison {
         });
         let not_measured = not_measured.collect();
         let errors = failures::errors(&base, &candidate);
-        let failed = failures::only_of_candidate(&base, &candidate);
+        let OfCandidate { failed, unjudged } = OfCandidate::alone(&base, &candidate);
         let verdict = if !failed.is_empty() {
             ComparisonVerdict::ScenarioFailed
         } else if settings.errors_decide() && errors.iter().any(ErrorComparison::is_new) {
@@ -192,6 +197,7 @@ impl Comparison {
             attribution,
             errors,
             failed,
+            unjudged,
             early_end: None,
             verdict,
         }

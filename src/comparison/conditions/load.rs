@@ -1,7 +1,10 @@
 //! Conditions of the load: what the plan and its request ask for.
 
-use super::{Condition, known, list, yes_or_no};
+use std::collections::BTreeSet;
+
+use super::{Condition, THRESHOLDS, known, list, yes_or_no};
 use crate::infrastructure::{KubernetesSize, LocalInfra};
+use crate::metric::Threshold;
 use crate::plan::{LoadPlan, PlannedScenario, ServerTarget};
 use crate::record::request::LoadRequest;
 
@@ -59,6 +62,8 @@ pub(in crate::comparison) fn of_plan(
         yes_or_no("reading of the server's own metrics", plan.server_metrics.is_some()),
         list("interval of the server's own metrics", interval_of_metrics.map(duration)),
         known("sampling interval", duration(plan.profiler_interval)),
+        list(THRESHOLDS, thresholds(plan)),
+        list("thresholds that end the load", thresholds_that_end_the_load(plan)),
     ]
 }
 
@@ -73,6 +78,19 @@ fn size_of_kubernetes(plan: &LoadPlan) -> Option<KubernetesSize> {
 fn graceful_stop(planned: &PlannedScenario) -> Option<String> {
     let stop = planned.shape.timed()?.graceful_stop;
     Some(format!("{} {}", planned.id, humantime::format_duration(stop)))
+}
+
+/// Thresholds by which a run is judged, in an order of their own: that of flags is no condition.
+fn thresholds(plan: &LoadPlan) -> BTreeSet<String> {
+    plan.thresholds.iter().map(ToString::to_string).collect()
+}
+
+fn thresholds_that_end_the_load(plan: &LoadPlan) -> BTreeSet<String> {
+    let text = |threshold: &Threshold| {
+        let after = humantime::format_duration(threshold.abort?.after);
+        Some(format!("{threshold} after {after}"))
+    };
+    plan.thresholds.iter().filter_map(text).collect()
 }
 
 /// Ramp as it was asked for: an automatic one depends on the machine's speed at that moment.

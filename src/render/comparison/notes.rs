@@ -51,7 +51,8 @@ pub(in crate::render) fn warnings(comparison: &Comparison) -> Vec<String> {
 }
 
 /// Notes: metrics that should decide and were not measured, conditions that may differ because of
-/// SkyPilot's version, and packages and requests that are unknown.
+/// SkyPilot's version, failed thresholds that the base lacks, and packages and requests that are
+/// unknown.
 pub(in crate::render) fn notes(comparison: &Comparison) -> Vec<String> {
     // Without runs nothing was measured, and nothing is known.
     if [&comparison.base, &comparison.candidate].iter().any(|side| side.runs.is_empty()) {
@@ -65,7 +66,11 @@ pub(in crate::render) fn notes(comparison: &Comparison) -> Vec<String> {
     let unknown = comparison.packages.is_none().then(|| {
         "packages not compared: those of the base or the candidate are unknown".to_owned()
     });
-    not_measured.chain(of_skypilot).chain(unknown).chain(unread_executors(comparison)).collect()
+    let unjudged = comparison.unjudged.iter();
+    let unjudged =
+        unjudged.map(|it| format!("threshold that the base lacks, failed in the candidate: {it}"));
+    let of_metrics = not_measured.chain(of_skypilot);
+    of_metrics.chain(unjudged).chain(unknown).chain(unread_executors(comparison)).collect()
 }
 
 /// Note that requests are not compared because only one version has readings of executors.
