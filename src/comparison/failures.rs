@@ -1,4 +1,4 @@
-//! Errors and failures that one of two versions has, and the other has not.
+//! Errors, failures and kills that one of two versions has, and the other has not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +60,30 @@ fn by_type<'a>(runs: &[&'a MeasuredRun]) -> ErrorsByType<'a> {
         errors.entry(kind).or_insert((0, message)).0 += 1;
     }
     errors
+}
+
+/// Runs of each version in which the kernel killed processes at the server's size (`--size`). What
+/// is killed is missing in sums and peaks, so that memory seems to be less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct KillComparison {
+    /// Number of runs of the base with kills.
+    pub runs_of_base: usize,
+    /// Number of runs of the candidate with kills.
+    pub runs_of_candidate: usize,
+}
+
+impl KillComparison {
+    pub(super) fn of(base: &[&MeasuredRun], candidate: &[&MeasuredRun]) -> Self {
+        let with_kills =
+            |runs: &[&MeasuredRun]| runs.iter().filter(|run| run.kills_at_size > 0).count();
+        Self { runs_of_base: with_kills(base), runs_of_candidate: with_kills(candidate) }
+    }
+
+    /// Whether only the candidate has kills.
+    pub const fn is_new(self) -> bool {
+        self.runs_of_base == 0 && self.runs_of_candidate > 0
+    }
 }
 
 /// Failures of a run of the candidate that are in no run of the base.

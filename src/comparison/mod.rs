@@ -9,7 +9,7 @@
 //! * `metrics`, `scale`, `decision`: amounts of each metric in each run, and the metric's verdict.
 //! * `estimate`, `risk`: the statistics behind it: Student's t, and the risk of a wrong verdict.
 //! * `attribution`: what made executors' peaks, and what requests cost, which informs.
-//! * `failures`: errors and failures of the candidate alone.
+//! * `failures`: errors, failures and kills of the candidate alone.
 //! * `packages`: packages that differ between both.
 //! * `reason`: reason of the verdict in words.
 //! * `excluded`, `early_end`: runs that are left out, and pairs that were not made.
@@ -54,8 +54,8 @@ pub use decision::{Amounts, Change, MetricVerdict, Pairing};
 pub use early_end::EarlyEnd;
 pub use estimate::{Interval, LEAST_RUNS, MOST_FORECAST, Noise};
 pub use excluded::{Excluded, ExcludedError};
-pub use failures::ErrorComparison;
 use failures::OfCandidate;
+pub use failures::{ErrorComparison, KillComparison};
 use measured_run::MeasuredRun;
 pub use measured_run::unusable;
 pub use metrics::MetricComparison;
@@ -108,6 +108,9 @@ pub struct Comparison {
     /// the verdict.
     #[serde(default)]
     pub unjudged: Vec<String>,
+    /// Runs in which the kernel killed processes at the server's size.
+    #[serde(default)]
+    pub kills: KillComparison,
     /// Reason for which no further pair was made, although metrics may be undecided; `None` if all
     /// are decided, if all pairs were made, or of finished runs.
     #[serde(default)]
@@ -176,8 +179,12 @@ impl Comparison {
         let not_measured = not_measured.collect();
         let errors = failures::errors(&base, &candidate);
         let OfCandidate { failed, unjudged } = OfCandidate::alone(&base, &candidate);
+        let kills = KillComparison::of(&base, &candidate);
         let verdict = if !failed.is_empty() {
             ComparisonVerdict::ScenarioFailed
+        } else if kills.is_new() {
+            // Whatever decides: the candidate does not fit into the size that the base fits into.
+            ComparisonVerdict::Worse
         } else if settings.errors_decide() && errors.iter().any(ErrorComparison::is_new) {
             ComparisonVerdict::Worse
         } else if base.len().min(candidate.len()) < LEAST_RUNS {
@@ -200,6 +207,7 @@ impl Comparison {
             errors,
             failed,
             unjudged,
+            kills,
             early_end: None,
             verdict,
         }

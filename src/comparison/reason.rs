@@ -32,7 +32,8 @@ impl Comparison {
                 let worse = (!worse.is_empty()).then(|| format!("worse: {worse}"));
                 let new = new.collect::<Vec<_>>().join(", ");
                 let new = (!new.is_empty()).then(|| format!("new errors: {new}"));
-                worse.into_iter().chain(new).collect::<Vec<_>>().join("; ")
+                let clauses = worse.into_iter().chain(new).chain(self.new_kills());
+                clauses.collect::<Vec<_>>().join("; ")
             }
             ComparisonVerdict::Undecided => self.why_undecided(named(MetricVerdict::is_undecided)),
             ComparisonVerdict::Better => {
@@ -47,6 +48,18 @@ impl Comparison {
                 }
             },
         }
+    }
+
+    /// Clause on kills at the server's size that only the candidate has.
+    pub(super) fn new_kills(&self) -> Option<String> {
+        self.kills.is_new().then(|| {
+            format!(
+                "only in the candidate the kernel killed processes at the server's size: in {} of \
+                 {} runs",
+                self.kills.runs_of_candidate,
+                self.candidate.runs.len()
+            )
+        })
     }
 
     /// Clauses on deciding metrics that are too noisy, or not compared because of the reference's

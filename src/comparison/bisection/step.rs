@@ -118,6 +118,9 @@ fn good_unless_errors(comparison: &Comparison) -> StepVerdict {
     if !new.is_empty() {
         return untestable(format!("errors that the good version has not: {}", new.join(", ")));
     }
+    if let Some(kills) = comparison.new_kills() {
+        return untestable(kills);
+    }
     // Of an error that the good version has, too, it may have many more.
     match comparison.failed.is_empty() {
         true => StepVerdict::Good,
