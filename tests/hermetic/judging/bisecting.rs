@@ -1,7 +1,9 @@
 //! Steps of a bisection from comparisons of runs, and their texts.
 
+use std::time::Duration;
+
 use rstest::rstest;
-use skyload::analysis::{Report, ServerSize};
+use skyload::analysis::{Evidence, Report, ServerSize};
 use skyload::clock::Timestamp;
 use skyload::comparison::{
     Bisection, BisectionStep, CommitTitle, Comparison, EarlyEnd, Outcome, Place, Revision, Role,
@@ -12,6 +14,7 @@ use skyload::machine_size::MachineSize;
 use skyload::metric::{ComparedMetric, Decider};
 use skyload::plan::SkySelection;
 use skyload::record::HeldTo;
+use skyload::record::profile::ProfileLine;
 use skyload::render::bisection::{render_markdown, render_text};
 use skyload::target::sky::GitReference;
 use skyload::units::ByteSize;
@@ -56,9 +59,44 @@ fn a_version_with_errors_of_its_own_is_good_in_no_case() {
         };
         (3..6).map(one).collect()
     };
-    let found = step(1, &failing(0), "short-executor").verdict;
-    assert_eq!(found, untestable("errors that the good version has not: ValueError (api:status)"));
+    let skipped = untestable("errors that the good version has not: ValueError (api:status)");
+    assert_eq!(step(1, &failing(0), "short-executor").verdict, skipped);
+    // More memory is needed in spite of the failures.
     assert_eq!(step(1, &failing(250), "short-executor").verdict, StepVerdict::Bad);
+}
+
+/// Makes CPU time, latencies and threads several times as many.
+fn burden(evidence: &mut Evidence) {
+    for line in &mut evidence.profile {
+        match line {
+            ProfileLine::Snapshot(snapshot) => snapshot.cpu = snapshot.cpu.map(|cpu| cpu * 5),
+            ProfileLine::Sample(sample) => {
+                sample.classes.values_mut().for_each(|class| class.threads *= 20);
+            }
+            _ => {}
+        }
+    }
+    let latencies = &mut evidence.segment().iteration_duration;
+    (0..20).for_each(|_| latencies.record(Duration::from_secs(9)));
+}
+
+#[rstest]
+#[case::cpu_time("cpu-per-iteration")]
+#[case::latency("api:status p50")]
+#[case::count("threads")]
+fn more_of_what_failures_cost_is_bad_only_without_new_ones(#[case] metric: &str) {
+    let candidate = |fails: bool| -> Vec<Report> {
+        let one = |number| {
+            let mut evidence = evidence(number, 0);
+            burden(&mut evidence);
+            evidence.fail_iterations(u64::from(fails));
+            Report::assemble(&evidence)
+        };
+        (3..6).map(one).collect()
+    };
+    let found = [false, true].map(|fails| step(1, &candidate(fails), metric).verdict);
+    let skipped = untestable("errors that the good version has not: ValueError (api:status)");
+    assert_eq!(found, [StepVerdict::Bad, skipped]);
 }
 
 #[test]
