@@ -3,6 +3,8 @@
 //! They are in parts, by the metrics that need them: another CPU model changes CPU time and
 //! latencies, and leaves memory as it was.
 
+mod load;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +12,16 @@ use crate::analysis::Report;
 use crate::fact::Fact;
 use crate::ids::RunId;
 use crate::metric::Kind;
-use crate::plan::{LoadPlan, PlannedScenario, ServerTarget, SkySelection};
+use crate::plan::SkySelection;
 use crate::record::environment::{Environment, HugePages, SkyUnderTest, short_commit};
-use crate::record::request::LoadRequest;
 use crate::units::{ByteSize, as_gib};
+pub(super) use load::of_plan;
+
+/// Name of the condition with the thresholds of a plan.
+const THRESHOLDS: &str = "thresholds";
+
+/// Separator of the items of a condition.
+const SEPARATOR: &str = ", ";
 
 /// Condition that differs between two runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -199,6 +207,14 @@ impl Conditions {
         both.chain(only_there.map(|there| [None, Some(there)])).collect()
     }
 
+    /// Whether the run is judged by a threshold; `None` if unknown, as in references of earlier
+    /// builds.
+    pub(super) fn judges_by(&self, threshold: &str) -> Option<bool> {
+        let thresholds = self.get(THRESHOLDS)?.value.as_ref()?;
+        let enclosed = |text: &str| format!("{SEPARATOR}{text}{SEPARATOR}");
+        Some(enclosed(thresholds).contains(&enclosed(threshold)))
+    }
+
     fn get(&self, what: &str) -> Option<&Condition> {
         self.list.iter().find(|condition| condition.what == what)
     }
@@ -235,7 +251,7 @@ fn for_cpu(condition: Condition) -> Condition {
 /// Condition with items, or with none of them.
 fn list(what: &'static str, items: impl IntoIterator<Item = impl ToString>) -> Condition {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    known(what, if items.is_empty() { "none".to_owned() } else { items.join(", ") })
+    known(what, if items.is_empty() { "none".to_owned() } else { items.join(SEPARATOR) })
 }
 
 fn yes_or_no(what: &'static str, value: impl Into<Fact>) -> Condition {
@@ -245,54 +261,6 @@ fn yes_or_no(what: &'static str, value: impl Into<Fact>) -> Condition {
 /// Condition that may follow from SkyPilot's version.
 fn of_skypilot(condition: Condition) -> Condition {
     Condition { may_be_skypilots: true, ..condition }
-}
-
-/// Conditions of the load, which the plan and its request have before the run.
-pub(super) fn of_plan(plan: &LoadPlan, request: Option<&LoadRequest>) -> Vec<Condition> {
-    let scenario = |one: &PlannedScenario| {
-        let concurrency = match one.concurrency < one.users {
-            true => format!(" (concurrency {})", one.concurrency),
-            false => String::new(),
-        };
-        let mix = one.mix.as_ref().map_or_else(String::new, |mix| format!(" {mix}"));
-        let shape = match one.shape.iterations() {
-            Some(iterations) => format!("x{iterations}"),
-            None => format!("({})", one.shape),
-        };
-        format!("{} {} {shape}{concurrency}{mix}", one.id, one.users)
-    };
-    let server = match &plan.server {
-        ServerTarget::Isolated { deploy: false } => "isolated".to_owned(),
-        ServerTarget::Isolated { deploy: true } => "isolated, in deploy mode".to_owned(),
-        ServerTarget::System => "local".to_owned(),
-        ServerTarget::Remote(url) => url.to_string(),
-    };
-    let duration = |duration| humantime::format_duration(duration).to_string();
-    vec![
-        list("scenarios", plan.scenarios.iter().map(scenario)),
-        known("server", server),
-        list("stated size", plan.size),
-        list("executor pools", (!plan.workers.is_none()).then_some(plan.workers)),
-        list("infra", plan.infrastructure.names()),
-        known("seed", plan.seed),
-        known("ramp", ramp(plan, request)),
-        known("baseline", duration(plan.baseline)),
-        known("cooldown", duration(plan.cooldown)),
-        known("health probe", format!("{}/s", plan.probe_rate)),
-        list("hash of the script", plan.script.as_ref().map(|script| &script.sha256)),
-        yes_or_no("--async", plan.run_async),
-        yes_or_no("phase peaks", plan.phase_peaks),
-        yes_or_no("distinct users", plan.distinct_users),
-        yes_or_no("reading of the server's own metrics", plan.server_metrics.is_some()),
-        known("sampling interval", duration(plan.profiler_interval)),
-    ]
-}
-
-/// Ramp as it was asked for: an automatic one depends on the machine's speed at that moment.
-fn ramp(plan: &LoadPlan, request: Option<&LoadRequest>) -> String {
-    let asked = request.and_then(|request| request.ramp.clone());
-    let of_plan = if plan.ramp.is_zero() { "none" } else { "automatic" };
-    asked.unwrap_or_else(|| of_plan.to_owned())
 }
 
 /// Conditions that show during the run: what the machine granted.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::estimate::{Estimate, Interval, LEAST_RUNS, Noise};
+use super::estimate::{Estimate, Interval, LEAST_RUNS, MOST_FORECAST, Noise};
 use super::risk::Risks;
 use super::scale::Scale;
 use super::settings::{Looks, Settings};
@@ -163,6 +163,22 @@ impl Amounts {
     }
 }
 
+/// Pairs that were made, or runs of the smaller set.
+#[derive(Clone, Copy)]
+struct Made {
+    /// Number of all, by which the looks at a comparison count.
+    pairs: usize,
+    /// Number of those that did not measure the metric.
+    unmeasured: usize,
+}
+
+impl Made {
+    fn of(amounts: &Amounts, pairing: Pairing) -> Self {
+        let pairs = amounts.base.len().min(amounts.candidate.len());
+        Self { pairs, unmeasured: pairs.saturating_sub(amounts.usable(pairing)) }
+    }
+}
+
 /// Means of base and candidate, for tables; `None` without a measurement.
 pub(super) fn means(kind: Kind, amounts: &Amounts, pairing: Pairing) -> [Option<Amount>; 2] {
     let compared = amounts.compared(pairing);
@@ -236,13 +252,14 @@ impl Evidence {
     ///
     /// Asks the noise alone, which says nothing about the change: a question that asked the
     /// change, too, would drop metrics because they are worse.
-    fn is_too_noisy(&self, looks: Looks, pairs: usize, metrics: usize) -> bool {
+    fn is_too_noisy(&self, looks: Looks, made: Made, metrics: usize) -> bool {
         let planned = match looks {
-            Looks::AfterEachPair { most } => most.max(pairs),
-            Looks::Once => pairs,
+            Looks::AfterEachPair { most } => most.max(made.pairs),
+            Looks::Once => made.pairs,
         };
         let risks = Risks::at(looks, planned, metrics);
-        self.estimate.expected_margin(2.0 * risks.equivalence, planned) > self.tolerance
+        let measured = planned.saturating_sub(made.unmeasured);
+        self.estimate.expected_margin(2.0 * risks.equivalence, measured) > self.tolerance
     }
 
     /// Whether the metric, looked at for itself, is worse: a sign, which over all metrics and looks
@@ -251,9 +268,11 @@ impl Evidence {
         self.estimate.interval(RISK_OF_A_SIGN).low > 0.0
     }
 
-    /// Number of pairs that would decide the metric.
-    fn forecast(&self, looks: Looks, metrics: usize) -> Option<usize> {
-        self.estimate.pairs_until(|pairs, interval| {
+    /// Number of pairs that would decide the metric, if all further ones measure it.
+    fn forecast(&self, looks: Looks, made: Made, metrics: usize) -> Option<usize> {
+        let all = |measured: usize| measured.saturating_add(made.unmeasured);
+        let measured = self.estimate.pairs_until(|measured, interval| {
+            let pairs = all(measured);
             // More pairs than planned are another comparison, whose last look has most of the risk.
             let looks = match looks {
                 Looks::AfterEachPair { most } => Looks::AfterEachPair { most: most.max(pairs) },
@@ -264,7 +283,8 @@ impl Evidence {
                 true => interval(risks.change).excludes_zero(),
                 false => interval(2.0 * risks.equivalence).is_within(self.tolerance),
             }
-        })
+        });
+        measured.map(all).filter(|pairs| *pairs <= MOST_FORECAST)
     }
 
     /// Change in the terms of reports.
@@ -298,13 +318,14 @@ pub(super) fn decide(
     let Some(evidence) = Evidence::of(metric, amounts, pairing, settings) else {
         return (MetricVerdict::Undecided { pairs: None }, None);
     };
-    let (looks, runs) = (settings.looks, amounts.usable(pairing));
-    let intervals = evidence.intervals(Risks::at(looks, runs, metrics));
+    let (looks, made) = (settings.looks, Made::of(amounts, pairing));
+    // A pair that did not measure the metric was a look, too: the last one has the rest of the risk.
+    let intervals = evidence.intervals(Risks::at(looks, made.pairs, metrics));
     let verdict = evidence.verdict(&intervals).unwrap_or_else(|| {
         let is_excused = settings.decides_unless_noisy(metric)
-            && evidence.is_too_noisy(looks, runs, metrics)
+            && evidence.is_too_noisy(looks, made, metrics)
             && !evidence.seems_worse();
-        let pairs = evidence.forecast(looks, metrics);
+        let pairs = evidence.forecast(looks, made, metrics);
         match is_excused {
             true => MetricVerdict::TooNoisy { pairs },
             false => MetricVerdict::Undecided { pairs },

@@ -1,4 +1,4 @@
-//! Errors and failures that one of two versions has, and the other has not.
+//! Errors, failures and kills that one of two versions has, and the other has not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,9 +62,51 @@ fn by_type<'a>(runs: &[&'a MeasuredRun]) -> ErrorsByType<'a> {
     errors
 }
 
-/// Scenarios and thresholds that failed in a run of the candidate and in none of the base.
-pub(super) fn only_of_candidate(base: &[&MeasuredRun], candidate: &[&MeasuredRun]) -> Vec<String> {
-    let [before, after] = [base, candidate]
-        .map(|runs| runs.iter().flat_map(|run| &run.failed).collect::<BTreeSet<&String>>());
-    after.difference(&before).map(|failed| (*failed).clone()).collect()
+/// Runs of each version in which the kernel killed processes at the server's size (`--size`). What
+/// is killed is missing in sums and peaks, so that memory seems to be less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct KillComparison {
+    /// Number of runs of the base with kills.
+    pub runs_of_base: usize,
+    /// Number of runs of the candidate with kills.
+    pub runs_of_candidate: usize,
+}
+
+impl KillComparison {
+    pub(super) fn of(base: &[&MeasuredRun], candidate: &[&MeasuredRun]) -> Self {
+        let with_kills =
+            |runs: &[&MeasuredRun]| runs.iter().filter(|run| run.kills_at_size > 0).count();
+        Self { runs_of_base: with_kills(base), runs_of_candidate: with_kills(candidate) }
+    }
+
+    /// Whether only the candidate has kills.
+    pub const fn is_new(self) -> bool {
+        self.runs_of_base == 0 && self.runs_of_candidate > 0
+    }
+}
+
+/// Failures of a run of the candidate that are in no run of the base.
+pub(super) struct OfCandidate {
+    /// Scenarios and thresholds that failed, and setup or teardown.
+    pub(super) failed: Vec<String>,
+    /// Thresholds that no run of the base has, so that none could fail by them.
+    pub(super) unjudged: Vec<String>,
+}
+
+impl OfCandidate {
+    pub(super) fn alone(base: &[&MeasuredRun], candidate: &[&MeasuredRun]) -> Self {
+        let [before, after] = [base, candidate]
+            .map(|runs| runs.iter().flat_map(|run| &run.failed).collect::<BTreeSet<&String>>());
+        let judges = |run: &MeasuredRun, failed: &str| run.conditions.judges_by(failed);
+        let is_unjudged = |failed: &&String| {
+            !base.is_empty()
+                && base.iter().all(|run| judges(run, failed) == Some(false))
+                && candidate.iter().any(|run| judges(run, failed) == Some(true))
+        };
+        let alone = after.difference(&before).copied();
+        let (unjudged, failed) = alone.partition::<Vec<&String>, _>(is_unjudged);
+        let [failed, unjudged] = [failed, unjudged].map(|of| of.into_iter().cloned().collect());
+        Self { failed, unjudged }
+    }
 }

@@ -29,6 +29,8 @@ pub(super) struct MeasuredRun {
     pub(super) errors: BTreeMap<(ScenarioId, String), String>,
     /// Scenarios and thresholds that failed, and setup or teardown.
     pub(super) failed: BTreeSet<String>,
+    /// Number of processes that the kernel killed at the server's size.
+    pub(super) kills_at_size: u64,
 }
 
 /// Amount of a metric in a run.
@@ -56,6 +58,7 @@ impl MeasuredRun {
             attribution: report.attribution.as_ref().map(RunAttribution::of),
             errors: errors(report),
             failed: failed(report),
+            kills_at_size: report.server_size.as_ref().map_or(0, |size| size.kills),
         }
     }
 }

@@ -9,8 +9,9 @@
 //! * `metrics`, `scale`, `decision`: amounts of each metric in each run, and the metric's verdict.
 //! * `estimate`, `risk`: the statistics behind it: Student's t, and the risk of a wrong verdict.
 //! * `attribution`: what made executors' peaks, and what requests cost, which informs.
-//! * `failures`: errors and failures of the candidate alone.
+//! * `failures`: errors, failures and kills of the candidate alone.
 //! * `packages`: packages that differ between both.
+//! * `reason`: reason of the verdict in words.
 //! * `excluded`, `early_end`: runs that are left out, and pairs that were not made.
 //! * `schedule`, `ab`: order of the runs of an `ab`, and the record from which it is continued.
 //! * `bisection`: search for the version that made a metric worse, by comparisons with a good one.
@@ -27,6 +28,7 @@ mod failures;
 mod measured_run;
 mod metrics;
 mod packages;
+mod reason;
 mod reference;
 mod risk;
 mod scale;
@@ -52,7 +54,8 @@ pub use decision::{Amounts, Change, MetricVerdict, Pairing};
 pub use early_end::EarlyEnd;
 pub use estimate::{Interval, LEAST_RUNS, MOST_FORECAST, Noise};
 pub use excluded::{Excluded, ExcludedError};
-pub use failures::ErrorComparison;
+use failures::OfCandidate;
+pub use failures::{ErrorComparison, KillComparison};
 use measured_run::MeasuredRun;
 pub use measured_run::unusable;
 pub use metrics::MetricComparison;
@@ -101,6 +104,13 @@ pub struct Comparison {
     pub errors: Vec<ErrorComparison>,
     /// Scenarios and thresholds that failed in the candidate alone, and setup or teardown.
     pub failed: Vec<String>,
+    /// Thresholds that failed in the candidate and that no run of the base has, without effect on
+    /// the verdict.
+    #[serde(default)]
+    pub unjudged: Vec<String>,
+    /// Runs in which the kernel killed processes at the server's size.
+    #[serde(default)]
+    pub kills: KillComparison,
     /// Reason for which no further pair was made, although metrics may be undecided; `None` if all
     /// are decided, if all pairs were made, or of finished runs.
     #[serde(default)]
@@ -168,9 +178,13 @@ impl Comparison {
         });
         let not_measured = not_measured.collect();
         let errors = failures::errors(&base, &candidate);
-        let failed = failures::only_of_candidate(&base, &candidate);
+        let OfCandidate { failed, unjudged } = OfCandidate::alone(&base, &candidate);
+        let kills = KillComparison::of(&base, &candidate);
         let verdict = if !failed.is_empty() {
             ComparisonVerdict::ScenarioFailed
+        } else if kills.is_new() {
+            // Whatever decides: the candidate does not fit into the size that the base fits into.
+            ComparisonVerdict::Worse
         } else if settings.errors_decide() && errors.iter().any(ErrorComparison::is_new) {
             ComparisonVerdict::Worse
         } else if base.len().min(candidate.len()) < LEAST_RUNS {
@@ -192,6 +206,8 @@ impl Comparison {
             attribution,
             errors,
             failed,
+            unjudged,
+            kills,
             early_end: None,
             verdict,
         }
@@ -265,111 +281,16 @@ impl Comparison {
         self.deciding().any(|metric| is_open(metric.verdict))
     }
 
-    /// Reason for the verdict, in one clause, and for an early end.
-    pub fn reason(&self) -> String {
-        let of_verdict = self.reason_of_verdict();
-        match &self.early_end {
-            // Where nothing else failed, it is the reason.
-            Some(end) if of_verdict.is_empty() => end.to_string(),
-            Some(end) => format!("{of_verdict}; {end}"),
-            None => of_verdict,
-        }
-    }
-
-    fn reason_of_verdict(&self) -> String {
-        let named = |is_meant: fn(&MetricVerdict) -> bool| {
-            let metrics = self.deciding().filter(move |metric| is_meant(&metric.verdict));
-            metrics.map(|metric| metric.metric.to_string()).collect::<Vec<_>>().join(", ")
-        };
-        match self.verdict {
-            ComparisonVerdict::ScenarioFailed if self.failed.is_empty() => String::new(),
-            ComparisonVerdict::ScenarioFailed => {
-                format!("only in the candidate failed: {}", self.failed.join(", "))
-            }
-            ComparisonVerdict::Worse => {
-                let new = self.errors.iter().filter(|error| error.is_new());
-                let new = new.map(|error| format!("{} ({})", error.error_type, error.scenario));
-                let worse = named(|verdict| *verdict == MetricVerdict::Worse);
-                let worse = (!worse.is_empty()).then(|| format!("worse: {worse}"));
-                let new = new.collect::<Vec<_>>().join(", ");
-                let new = (!new.is_empty()).then(|| format!("new errors: {new}"));
-                worse.into_iter().chain(new).collect::<Vec<_>>().join("; ")
-            }
-            ComparisonVerdict::Undecided => self.why_undecided(named(MetricVerdict::is_undecided)),
-            ComparisonVerdict::Better => {
-                let better = named(|verdict| *verdict == MetricVerdict::Better);
-                format!("better: {better}; no deciding metric is worse{}", self.left_open())
-            }
-            ComparisonVerdict::Same => match self.left_open() {
-                open if open.is_empty() => "every deciding metric is the same".to_owned(),
-                open => {
-                    let same = named(|verdict| *verdict == MetricVerdict::Same);
-                    format!("the same: {same}{open}")
-                }
-            },
-        }
-    }
-
-    /// Clauses on deciding metrics that are too noisy, or not compared because of the reference's
-    /// conditions; empty if there are none.
-    fn left_open(&self) -> String {
-        let too_noisy = self.deciding().filter_map(|metric| match metric.verdict {
-            MetricVerdict::TooNoisy { pairs } => {
-                let pairs = pairs.map_or_else(|| format!("> {MOST_FORECAST}"), |it| it.to_string());
-                Some(format!("; too noisy to tell: {} (needs {pairs} pairs)", metric.metric))
-            }
-            _ => None,
-        });
-        let other = self.deciding().filter(|it| it.verdict == MetricVerdict::OtherConditions);
-        let other: Vec<String> = other.map(|metric| metric.metric.to_string()).collect();
-        let other = (!other.is_empty()).then(|| format!("; not compared: {}", other.join(", ")));
-        too_noisy.chain(other).collect()
-    }
-
     /// Whether all deciding metrics need conditions that are not those of the reference.
     pub fn has_nothing_to_compare(&self) -> bool {
         let mut deciding = self.deciding().peekable();
         deciding.peek().is_some()
             && deciding.all(|metric| metric.verdict == MetricVerdict::OtherConditions)
     }
-
-    fn why_undecided(&self, metrics: String) -> String {
-        let runs = [&self.base, &self.candidate].map(|side| side.runs.len());
-        if runs.iter().any(|runs| *runs < LEAST_RUNS) {
-            let [base, candidate] = runs;
-            return format!(
-                "too few usable runs: {base} of the base, {candidate} of the candidate, at least \
-                 {LEAST_RUNS} of each are needed"
-            );
-        }
-        if self.has_nothing_to_compare() {
-            let differences = self.disturbances().map(|difference| self.in_words(difference));
-            return format!("nothing to compare: {}", differences.collect::<Vec<_>>().join("; "));
-        }
-        match self.pairs_needed() {
-            _ if metrics.is_empty() && self.is_open() => {
-                format!("no deciding metric is decided{}", self.left_open())
-            }
-            _ if metrics.is_empty() && !self.left_open().is_empty() => {
-                format!("no deciding metric could be compared{}", self.left_open())
-            }
-            _ if metrics.is_empty() => "no deciding metric was measured in both".to_owned(),
-            Some(pairs) => format!("{metrics}; {pairs} pairs would decide"),
-            None if self.deciding().any(has_too_few_runs) => {
-                format!("{metrics}; measured in fewer than {LEAST_RUNS} pairs")
-            }
-            None => format!("{metrics}; more than {MOST_FORECAST} pairs would be needed"),
-        }
-    }
 }
 
 fn measured(reports: &[Report]) -> Vec<MeasuredRun> {
     reports.iter().map(MeasuredRun::of).collect()
-}
-
-/// Whether a metric is undecided for want of runs.
-const fn has_too_few_runs(metric: &MetricComparison) -> bool {
-    metric.verdict.is_undecided() && metric.change.is_none()
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ pub enum ComparisonVerdict {
     Better,
     /// Every deciding metric the same, but for those that are too noisy.
     Same,
-    /// Deciding metric worse, or an error that only the candidate has.
+    /// Deciding metric worse, or an error, or kills at the server's size, that only the candidate
+    /// has.
     Worse,
     /// Scenario, threshold, setup or teardown that fails in the candidate alone.
     ScenarioFailed,

@@ -8,7 +8,7 @@ use crate::comparison::decision::MetricVerdict;
 use crate::comparison::metrics::MetricComparison;
 use crate::comparison::{Comparison, EarlyEnd, ErrorComparison};
 use crate::ids::RunId;
-use crate::metric::ComparedMetric;
+use crate::metric::{ComparedMetric, Kind};
 
 /// Comparison of one version with the good one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -81,8 +81,11 @@ impl BisectionStep {
         });
         let found = comparison.metrics.iter().find(|it| it.metric == metric);
         let verdict = match found.map(|it| it.verdict) {
-            Some(MetricVerdict::Worse) => StepVerdict::Bad,
-            Some(MetricVerdict::Same | MetricVerdict::Better) => good_unless_errors(comparison),
+            Some(MetricVerdict::Worse) if is_less_by_failures(metric.kind()) => StepVerdict::Bad,
+            Some(MetricVerdict::Worse) => unless_failing(comparison, StepVerdict::Bad),
+            Some(MetricVerdict::Same | MetricVerdict::Better) => {
+                unless_failing(comparison, StepVerdict::Good)
+            }
             Some(MetricVerdict::Undecided { .. } | MetricVerdict::TooNoisy { .. })
                 if obstacle.is_none() =>
             {
@@ -110,17 +113,30 @@ impl BisectionStep {
     }
 }
 
-/// Verdict on a version that is not worse. One whose requests fail does less, and may need less.
-fn good_unless_errors(comparison: &Comparison) -> StepVerdict {
+/// Whether failures make amounts of a kind smaller, so that one which is larger is so in spite of
+/// them. Timeouts and repetitions take time, and processes.
+const fn is_less_by_failures(kind: Kind) -> bool {
+    match kind {
+        Kind::Memory | Kind::Growth | Kind::GrowthRate => true,
+        Kind::Cpu | Kind::Latency | Kind::Count => false,
+    }
+}
+
+/// Verdict on a version, unless requests or processes fail in it that do not in the good one: the
+/// change may be that of the failures.
+fn unless_failing(comparison: &Comparison, verdict: StepVerdict) -> StepVerdict {
     let new = comparison.errors.iter().filter(|error| error.is_new());
     let name = |error: &ErrorComparison| format!("{} ({})", error.error_type, error.scenario);
     let new: Vec<String> = new.map(name).collect();
     if !new.is_empty() {
         return untestable(format!("errors that the good version has not: {}", new.join(", ")));
     }
+    if let Some(kills) = comparison.new_kills() {
+        return untestable(kills);
+    }
     // Of an error that the good version has, too, it may have many more.
     match comparison.failed.is_empty() {
-        true => StepVerdict::Good,
+        true => verdict,
         false => untestable(format!("failed in it alone: {}", comparison.failed.join(", "))),
     }
 }

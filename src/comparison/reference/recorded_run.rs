@@ -34,6 +34,9 @@ pub struct RecordedRun {
     errors: Vec<RecordedError>,
     /// Scenarios and thresholds that failed, and setup or teardown.
     failed: BTreeSet<String>,
+    /// Number of processes that the kernel killed at the server's size.
+    #[serde(default)]
+    kills_at_size: u64,
 }
 
 /// Error of a scenario.
@@ -114,6 +117,7 @@ impl RecordedRun {
             attribution: run.attribution.clone(),
             errors: errors.collect(),
             failed: run.failed.clone(),
+            kills_at_size: run.kills_at_size,
         }
     }
 
@@ -135,6 +139,7 @@ impl RecordedRun {
             attribution: self.attribution.clone(),
             errors: errors.collect(),
             failed: self.failed.clone(),
+            kills_at_size: self.kills_at_size,
         }
     }
 

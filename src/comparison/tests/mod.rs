@@ -7,7 +7,7 @@ use rstest::rstest;
 
 use crate::comparison::decision::{Amounts, decide};
 use crate::comparison::estimate::Estimate;
-use crate::comparison::{MetricVerdict, Noise, Pairing, Settings};
+use crate::comparison::{Looks, MetricVerdict, Noise, Pairing, Settings};
 use crate::metric::{Amount, ComparedMetric, Kind, Tolerance, Unit};
 
 /// Amounts of a metric; a negative number is a run that did not measure it.
@@ -80,6 +80,38 @@ fn an_undecided_metric_says_how_many_pairs_would_decide() {
     let repeated = |runs: [f64; 5]| -> Vec<f64> { runs.into_iter().cycle().take(60).collect() };
     let more = verdict("tree-pss", &repeated(base), &repeated(candidate));
     assert_eq!(more, MetricVerdict::Same);
+}
+
+/// Verdict at the look after five pairs, the third of which did not measure the metric.
+fn after_five_pairs_with_four_measured(of: [f64; 4], most: usize) -> MetricVerdict {
+    let [first, second, fourth, fifth] = of;
+    let base = [first, second, -1.0, fourth, fifth];
+    let candidate = [second, first, 100.0, fifth, fourth];
+    let (metric, amounts) = amounts("threads", &base, &candidate);
+    let settings = Settings { looks: Looks::AfterEachPair { most }, ..Settings::default() };
+    decide(metric, &amounts, Pairing::InOrder, &settings, 6).0
+}
+
+#[test]
+fn a_pair_without_the_metric_counts_as_a_look() {
+    let noisy = [95.0, 104.0, 97.0, 103.0];
+    assert_eq!(after_five_pairs_with_four_measured(noisy, 5), MetricVerdict::Same);
+    let early = after_five_pairs_with_four_measured(noisy, 6);
+    assert!(early.is_undecided(), "an early look has little of the risk: {early:?}");
+}
+
+#[test]
+fn more_pairs_than_were_made_are_needed_after_the_last_one() {
+    let noisy = [90.0, 109.0, 92.0, 108.0];
+    let last = after_five_pairs_with_four_measured(noisy, 5);
+    let MetricVerdict::Undecided { pairs: Some(pairs) } = last else { panic!("{last:?}") };
+    // Without the pair that did not measure it, one pair fewer is needed.
+    let [base, candidate] = [noisy, [109.0, 90.0, 108.0, 92.0]];
+    let (metric, amounts) = amounts("threads", &base, &candidate);
+    let settings = Settings { looks: Looks::AfterEachPair { most: 4 }, ..Settings::default() };
+    let of_four = decide(metric, &amounts, Pairing::InOrder, &settings, 6).0;
+    assert_eq!(of_four, MetricVerdict::Undecided { pairs: Some(pairs - 1) });
+    assert!(pairs > 5, "{pairs}");
 }
 
 // CPU seconds for each of ten requests at once, for which four or five executors start.

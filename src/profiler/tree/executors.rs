@@ -28,7 +28,8 @@ const RISE: u64 = PEAK_NOISE / 2;
 /// 100 kB per CPU.
 const CHANGE: u64 = 2 << 20;
 
-/// Minimum time between two noted readings of an executor with the same request.
+/// Minimum time between two noted readings of an executor with the same request, unless its
+/// high-water mark is about to be reset.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Time after which an executor that ran no request is asked for one, although its memory has not
@@ -61,6 +62,8 @@ struct Noted {
     at: Timestamp,
     memory: ExecutorMemory,
     output: Output,
+    /// Whether the high-water mark is about to be reset.
+    precedes_reset: bool,
 }
 
 impl Noted {
@@ -127,6 +130,7 @@ impl Watch {
             Some(noted) if noted.output == *output => {
                 let interval = match output {
                     Output::NoRequest => Duration::ZERO,
+                    Output::Request(_) if noted.precedes_reset => Duration::ZERO,
                     Output::Request(_) => INTERVAL,
                     Output::Unread(_) => UNREAD_INTERVAL,
                 };
@@ -145,9 +149,17 @@ impl Watch {
         memory: ExecutorMemory,
         cpu: Option<Duration>,
     ) -> ExecutorReading {
-        self.noted = Some(Noted { at, memory, output: output.clone() });
+        self.noted = Some(Noted { at, memory, output: output.clone(), precedes_reset: false });
         let (before, since) = (self.last, self.mark_read);
         ExecutorReading { at, process, output, memory, before, since, cpu, thinned: false }
+    }
+
+    /// Lets the next reading be noted however soon it is after another one, if it differs: the reset
+    /// that follows erases the high-water mark, which would then seem to be of a later request.
+    pub(super) const fn expect_reset(&mut self) {
+        if let Some(noted) = &mut self.noted {
+            noted.precedes_reset = true;
+        }
     }
 
     /// Applies a reset of the high-water mark: it is the RSS now. A request that grows the executor
@@ -155,6 +167,9 @@ impl Watch {
     pub(super) fn reset_peak(&mut self) {
         if let Some(last) = &mut self.last {
             last.peak = last.rss;
+        }
+        if let Some(noted) = &mut self.noted {
+            noted.precedes_reset = false;
         }
     }
 

@@ -31,6 +31,9 @@ impl<S: ProcessSource> Tree<S> {
         before: Option<Window>,
     ) -> Option<PhasePeaks> {
         let mut not_reset = 0;
+        for &index in &self.alive {
+            self.members[index].watch.expect_reset();
+        }
         self.read_all_peaks(at, |tree, index| {
             let member = &mut tree.members[index];
             // The fork may turn out to work without an exec. Then its high-water mark is its

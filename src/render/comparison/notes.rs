@@ -1,6 +1,8 @@
 //! Lines on the runs of a comparison, for all renderers.
 
-use crate::comparison::{AttributionComparison, Comparison, Looks, Pairing, Role};
+use crate::comparison::{
+    AttributionComparison, Comparison, ComparisonVerdict, KillComparison, Looks, Pairing, Role,
+};
 use crate::units::counted;
 
 /// Runs that are compared, and how often they were looked at, in one phrase.
@@ -51,7 +53,8 @@ pub(in crate::render) fn warnings(comparison: &Comparison) -> Vec<String> {
 }
 
 /// Notes: metrics that should decide and were not measured, conditions that may differ because of
-/// SkyPilot's version, and packages and requests that are unknown.
+/// SkyPilot's version, failed thresholds that the base lacks, kills at the server's size, and packages
+/// and requests that are unknown.
 pub(in crate::render) fn notes(comparison: &Comparison) -> Vec<String> {
     // Without runs nothing was measured, and nothing is known.
     if [&comparison.base, &comparison.candidate].iter().any(|side| side.runs.is_empty()) {
@@ -65,7 +68,26 @@ pub(in crate::render) fn notes(comparison: &Comparison) -> Vec<String> {
     let unknown = comparison.packages.is_none().then(|| {
         "packages not compared: those of the base or the candidate are unknown".to_owned()
     });
-    not_measured.chain(of_skypilot).chain(unknown).chain(unread_executors(comparison)).collect()
+    let unjudged = comparison.unjudged.iter();
+    let unjudged =
+        unjudged.map(|it| format!("threshold that the base lacks, failed in the candidate: {it}"));
+    let of_metrics = not_measured.chain(of_skypilot);
+    let of_failures = unjudged.chain(kills(comparison));
+    of_metrics.chain(of_failures).chain(unknown).chain(unread_executors(comparison)).collect()
+}
+
+/// Note on kills at the server's size, unless the verdict's reason names them.
+fn kills(comparison: &Comparison) -> Option<String> {
+    let KillComparison { runs_of_base, runs_of_candidate } = comparison.kills;
+    let is_named = comparison.kills.is_new() && comparison.verdict == ComparisonVerdict::Worse;
+    (runs_of_base + runs_of_candidate > 0 && !is_named).then(|| {
+        format!(
+            "the kernel killed processes at the server's size in {} of the base and {} of the \
+             candidate: their memory is missing",
+            counted(runs_of_base, "run"),
+            counted(runs_of_candidate, "run")
+        )
+    })
 }
 
 /// Note that requests are not compared because only one version has readings of executors.

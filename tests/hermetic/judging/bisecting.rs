@@ -1,17 +1,23 @@
 //! Steps of a bisection from comparisons of runs, and their texts.
 
+use std::time::Duration;
+
 use rstest::rstest;
-use skyload::analysis::Report;
+use skyload::analysis::{Evidence, Report, ServerSize};
 use skyload::clock::Timestamp;
 use skyload::comparison::{
     Bisection, BisectionStep, CommitTitle, Comparison, EarlyEnd, Outcome, Place, Revision, Role,
     Settings, StepVerdict,
 };
 use skyload::ids::RunId;
+use skyload::machine_size::MachineSize;
 use skyload::metric::{ComparedMetric, Decider};
 use skyload::plan::SkySelection;
+use skyload::record::HeldTo;
+use skyload::record::profile::ProfileLine;
 use skyload::render::bisection::{render_markdown, render_text};
 use skyload::target::sky::GitReference;
+use skyload::units::ByteSize;
 
 use super::changes::Change as _;
 use super::comparing::{evidence, runs};
@@ -53,9 +59,63 @@ fn a_version_with_errors_of_its_own_is_good_in_no_case() {
         };
         (3..6).map(one).collect()
     };
-    let found = step(1, &failing(0), "short-executor").verdict;
-    assert_eq!(found, untestable("errors that the good version has not: ValueError (api:status)"));
+    let skipped = untestable("errors that the good version has not: ValueError (api:status)");
+    assert_eq!(step(1, &failing(0), "short-executor").verdict, skipped);
+    // More memory is needed in spite of the failures.
     assert_eq!(step(1, &failing(250), "short-executor").verdict, StepVerdict::Bad);
+}
+
+/// Makes CPU time, latencies and threads several times as many.
+fn burden(evidence: &mut Evidence) {
+    for line in &mut evidence.profile {
+        match line {
+            ProfileLine::Snapshot(snapshot) => snapshot.cpu = snapshot.cpu.map(|cpu| cpu * 5),
+            ProfileLine::Sample(sample) => {
+                sample.classes.values_mut().for_each(|class| class.threads *= 20);
+            }
+            _ => {}
+        }
+    }
+    let latencies = &mut evidence.segment().iteration_duration;
+    (0..20).for_each(|_| latencies.record(Duration::from_secs(9)));
+}
+
+#[rstest]
+#[case::cpu_time("cpu-per-iteration")]
+#[case::latency("api:status p50")]
+#[case::count("threads")]
+fn more_of_what_failures_cost_is_bad_only_without_new_ones(#[case] metric: &str) {
+    let candidate = |fails: bool| -> Vec<Report> {
+        let one = |number| {
+            let mut evidence = evidence(number, 0);
+            burden(&mut evidence);
+            evidence.fail_iterations(u64::from(fails));
+            Report::assemble(&evidence)
+        };
+        (3..6).map(one).collect()
+    };
+    let found = [false, true].map(|fails| step(1, &candidate(fails), metric).verdict);
+    let skipped = untestable("errors that the good version has not: ValueError (api:status)");
+    assert_eq!(found, [StepVerdict::Bad, skipped]);
+}
+
+#[test]
+fn a_version_whose_processes_are_killed_at_its_size_is_good_in_no_case() {
+    let killed = |mib: u64| -> Vec<Report> {
+        let size = ServerSize {
+            size: MachineSize { cpus: 2, memory: ByteSize::gib(4) },
+            group: HeldTo::Nothing("it is a test".to_owned()),
+            kills: 1,
+            kills_below_size: 0,
+            killed: Vec::new(),
+        };
+        let with_kill = |report| Report { server_size: Some(size.clone()), ..report };
+        runs(3..6, mib).into_iter().map(with_kill).collect()
+    };
+    let reason = "only in the candidate the kernel killed processes at the server's size: in 3 of 3 \
+                  runs";
+    assert_eq!(step(1, &killed(0), "short-executor").verdict, untestable(reason));
+    assert_eq!(step(1, &killed(250), "short-executor").verdict, StepVerdict::Bad);
 }
 
 #[test]

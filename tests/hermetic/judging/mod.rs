@@ -8,6 +8,7 @@ mod bisecting;
 mod budgets;
 pub(crate) mod changes;
 mod comparing;
+mod comparing_plans;
 mod comparing_requests;
 pub(crate) mod comparison_answers;
 mod emulated;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rstest::rstest;
 use skyload::analysis::{ChartData, Evidence, Report, Severity, Verdict};
 use skyload::class::ProcessClass;
+use skyload::comparison::{Comparison, ComparisonVerdict, Reference, Settings};
+use skyload::ids::RunId;
 use skyload::limits::{CpuLimit, GroupFigures};
 use skyload::machine_size::MachineSize;
 use skyload::record::events::Event;
@@ -14,7 +16,7 @@ use skyload::record::request::LoadRequest;
 use skyload::record::resources::Stage;
 use skyload::record::{HeldTo, SizeRecord, Version};
 use skyload::render::text::{self, Detail};
-use skyload::render::{html, markdown};
+use skyload::render::{comparison, html, markdown};
 use skyload::units::ByteSize;
 
 use super::changes::{Change, resource_fails};
@@ -317,4 +319,72 @@ fn web_workers_that_were_replaced_are_noted(#[case] concurrent: u32, #[case] not
     let notes = report.messages(Severity::Note).join("\n");
     let found = notes.lines().find(|line| line.starts_with("web workers replaced"));
     assert_eq!(found.map(|line| line.split(';').next().unwrap_or_default()), note);
+}
+
+/// Three reports, the first of which has this many kills at the server's size.
+fn three(from: u32, kills: u64) -> [Report; 3] {
+    [(0, kills), (1, 0), (2, 0)].map(|(number, kills)| {
+        let mut report = Report::assemble(&held());
+        report.run =
+            RunId::of_directory(format!("20261128-0800{:02}-00aa", from + number).as_ref());
+        report.server_size.as_mut().expect("the server has a size").kills = kills;
+        report
+    })
+}
+
+#[rstest]
+#[case::in_neither([0, 0], ComparisonVerdict::Same, "")]
+#[case::in_the_candidate([0, 1], ComparisonVerdict::Worse, "only in the candidate the kernel killed \
+    processes at the server's size: in 1 of 3 runs")]
+#[case::in_both([2, 1], ComparisonVerdict::Same, "killed processes at the server's size in 1 run of \
+    the base and 1 run of the candidate: ")]
+#[case::in_the_base([2, 0], ComparisonVerdict::Same, "in 1 run of the base and 0 runs of the \
+    candidate: ")]
+fn kills_that_only_the_candidate_has_are_worse(
+    #[case] kills: [u64; 2],
+    #[case] verdict: ComparisonVerdict,
+    #[case] expected: &str,
+) {
+    let (base, candidate) = (three(0, kills[0]), three(3, kills[1]));
+    let (reference, _) = Reference::assemble(&base, &four_users()).expect("runs of one kind");
+    let file = serde_json::to_string(&reference).expect("it is JSON");
+    let reference: Reference = serde_json::from_str(&file).expect("it was just written");
+    for compared in [
+        Comparison::assemble(&base, &candidate, &Settings::default()),
+        // Kills are no metric: a reference has them, too.
+        Comparison::with_reference(&reference, &candidate, &Settings::default()),
+    ] {
+        assert_eq!(compared.verdict, verdict, "{}", compared.reason());
+        let mut formats = [Vec::new(), Vec::new(), Vec::new()];
+        let [text, markdown, page] = &mut formats;
+        comparison::render_text(&compared, Detail::Compact, None, text).expect("memory is enough");
+        comparison::render_markdown(&compared, markdown).expect("memory is enough");
+        let curves = [Vec::new(), Vec::new()];
+        html::render_comparison(&compared, &curves, page).expect("memory is enough");
+        for format in formats {
+            // The page has quotes as entities.
+            let format = String::from_utf8(format).expect("it is text").replace("&#39;", "'");
+            assert!(format.contains(expected), "{format}");
+            assert_eq!(format.contains("the kernel killed"), !expected.is_empty(), "{format}");
+        }
+    }
+}
+
+#[test]
+fn kills_are_noted_where_failures_are_the_reason() {
+    let mut failing = held();
+    fail(&mut failing, 3_000, "ValueError", Some(500));
+    let failing = Report::assemble(&failing);
+    let candidate = three(3, 1).map(|of| Report {
+        run: of.run,
+        server_size: of.server_size,
+        ..failing.clone()
+    });
+    let compared = Comparison::assemble(&three(0, 0), &candidate, &Settings::default());
+    assert_eq!(compared.verdict, ComparisonVerdict::ScenarioFailed, "{}", compared.reason());
+    let mut text = Vec::new();
+    comparison::render_text(&compared, Detail::Compact, None, &mut text).expect("memory is enough");
+    let text = String::from_utf8(text).expect("it is text");
+    let note = "server's size in 0 runs of the base and 1 run of the candidate: ";
+    assert!(text.contains(note), "{text}");
 }

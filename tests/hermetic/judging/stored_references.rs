@@ -13,7 +13,7 @@ use skyload::record::{RunDir, read, write_json};
 use skyload::render::reference as show;
 use skyload::units::ByteSize;
 
-use super::changes::Change as _;
+use super::changes::{Change as _, slow};
 use super::evidence::{config, four_users, plan};
 use super::references::{nothing, other_cpu, reference, run, runs};
 
@@ -138,6 +138,25 @@ fn a_load_that_is_another_one_by_now_is_refused_before_any_run() {
     assert_eq!(mistakes.len(), 1, "{mistakes:?}");
     assert!(mistakes[0].starts_with("the load differs in seed: "), "{mistakes:?}");
     assert!(mistakes[0].ends_with(" in the reference, 77 here"), "{mistakes:?}");
+}
+
+#[test]
+fn thresholds_that_the_reference_lacks_are_refused_before_any_run() {
+    let added = vec!["api:status p95 < 2s".to_owned()];
+    let (today, request) = resolved(|request| request.thresholds.clone_from(&added));
+    let UsageErrors(mistakes) =
+        reference().plan(&today, &request).expect_err("the reference was not judged by it");
+    let expected =
+        "the load differs in thresholds: none in the reference, api:status p95 < 2s here";
+    assert_eq!(mistakes, [expected]);
+}
+
+#[test]
+fn a_breach_counts_if_it_is_unknown_whether_the_reference_has_the_threshold() {
+    let reference: Reference = read(&kept("reference-v1.json")).expect("this version is supported");
+    let comparison =
+        Comparison::with_reference(&reference, &runs(3..6, slow), &Settings::default());
+    assert_eq!(comparison.verdict, ComparisonVerdict::ScenarioFailed, "{}", comparison.reason());
 }
 
 #[test]

@@ -182,6 +182,36 @@ fn growth_after_a_reset_of_the_mark_is_from_the_size_at_the_reset() {
 }
 
 #[test]
+fn a_rise_just_before_a_reset_of_the_mark_is_noted_with_its_request() {
+    let mut h = with_executor();
+    let daemon = Some("skypilot-status-refresh-daemon");
+    h.machine.run(11, daemon);
+    h.machine.grow(11, 170);
+    h.sample();
+    h.machine.grow(11, 300);
+    h.machine.grow(11, 180);
+    h.samples(2);
+    assert_eq!(outline(&readings(&mut h)), [(daemon, 170)], "one reading each 250 ms");
+    h.begin_window();
+    h.machine.run(11, Some("a"));
+    h.sample();
+    assert_eq!(outline(&readings(&mut h)), [(daemon, 300), (Some("a"), 180)]);
+}
+
+#[test]
+fn a_reset_of_the_mark_without_a_rise_notes_nothing() {
+    let mut h = with_executor();
+    h.machine.run(11, Some("a"));
+    h.machine.grow(11, 170);
+    h.sample();
+    _ = readings(&mut h);
+    h.begin_window();
+    h.machine.grow(11, 180);
+    h.sample();
+    assert!(readings(&mut h).is_empty(), "one reading each 250 ms");
+}
+
+#[test]
 fn an_executor_that_runs_a_request_before_its_title_is_read_is_noted() {
     let mut h = harness();
     h.machine.start(11, ROOT, SPAWN, 84);
