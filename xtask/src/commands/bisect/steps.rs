@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use host::signals::Interrupted;
 use host::tools::hint;
 use skyload::comparison::{
@@ -10,7 +10,7 @@ use skyload::comparison::{
 };
 use skyload::config::Config;
 use skyload::ids::RunId;
-use skyload::record::{BisectionDir, ComparisonDir, write_json, write_with};
+use skyload::record::{BisectionDir, ComparisonDir, read, write_json, write_with};
 use skyload::render::bisection::render_markdown;
 use skyload::units::{counted, in_minutes};
 
@@ -121,7 +121,7 @@ impl Search<'_> {
 
     /// Compares version after version, beginning with that of `begun` if it has no verdict yet.
     fn run(&mut self, begun: Begun) -> Result<()> {
-        let first = begun.record.clone();
+        let first = begun.directory.clone();
         let mut begun = Some(begun).filter(|begun| self.is_next(&begun.record));
         while let Some(position) = self.searched.bisection.next() {
             let Some(limits) = self.limits_left() else {
@@ -130,7 +130,11 @@ impl Search<'_> {
             };
             let begun = match begun.take() {
                 Some(begun) => Ok(begun),
-                None => self.begin(position, &first),
+                None => {
+                    // Again each time: the warm-up of the good version was made since it began.
+                    let first = read(&first.ab()).context("reading the bisection's comparison")?;
+                    self.begin(position, first)
+                }
             };
             let step = match begun {
                 Ok(begun) => self.compare(position, begun, limits)?,
@@ -159,17 +163,17 @@ impl Search<'_> {
             .then_some(Limits { max_time: Some(left), ..self.limits })
     }
 
-    /// Installs the version at a position, and begins its comparison.
-    fn begin(&mut self, position: usize, first: &AbRecord) -> Result<Begun> {
+    /// Installs the version at a position, and begins its comparison with the warm-up of the good
+    /// version from the `first` one.
+    fn begin(&mut self, position: usize, first: AbRecord) -> Result<Begun> {
         let revision = self.searched.bisection.revision(position);
         self.versions.replace_candidate(&revision.sky)?;
         // Of the good version alone: every other one is new.
         let is_warm_up =
-            |run: &&PlacedRun| run.place.pair.is_none() && run.place.role == Role::Base;
-        let done = first.done.iter().filter(is_warm_up).cloned().collect();
+            |run: &PlacedRun| run.place.pair.is_none() && run.place.role == Role::Base;
+        let done = first.done.into_iter().filter(is_warm_up).collect();
         let parent = self.searched.directory.comparisons();
-        let (directory, record) =
-            self.versions.begin(&parent, first.runs.clone(), self.limits, done)?;
+        let (directory, record) = self.versions.begin(&parent, first.runs, self.limits, done)?;
         Ok(Begun { directory, record })
     }
 
