@@ -92,7 +92,7 @@ pub enum Counted {
 pub enum Caution {
     /// Peaks of a single run.
     OneRun,
-    /// Present value, which runs without a cloud do not lower. Executors that work on a cloud need
+    /// Present value, which peaks without a cloud do not lower. Executors that work on a cloud need
     /// more, since they load the cloud's client libraries, hold its catalog and its responses.
     KeptWithoutClouds,
     /// Largest peak that is the estimated maximum of a lower bound.
@@ -146,9 +146,10 @@ pub(super) fn advice(constant: Constant, reports: &[Report]) -> Advice {
     // All runs have the same SkyPilot, so the constants of the first are those of all.
     let current = environments.map(|found| constant.of(&found.sky.constants)).next().flatten();
     let by_run: Vec<_> = reports.iter().map(|report| (report, peaks(constant, report))).collect();
-    // Of the runs with a cloud, one must have processes of the constant's classes.
-    let has_cloud =
-        by_run.iter().any(|(report, peaks)| report.plan.has_cloud_enabled() && !peaks.is_empty());
+    // Of the runs with a cloud, one must have a peak of the constant's classes that counts.
+    let has_cloud = by_run.iter().any(|(report, peaks)| {
+        report.plan.has_cloud_enabled() && peaks.iter().any(|peak| peak.size().is_some())
+    });
     let peaks: Vec<ClassPeak> = by_run.into_iter().flat_map(|(_, peaks)| peaks).collect();
     let measured = support(constant, &peaks);
     let support = match measured {

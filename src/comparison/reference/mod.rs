@@ -127,12 +127,9 @@ impl Fingerprint {
 }
 
 impl Reference {
-    /// Reference of finished runs, made with `request`, and the runs that are left out of it; or
-    /// all reasons why they make none.
-    pub fn assemble(
-        reports: &[Report],
-        request: &LoadRequest,
-    ) -> Result<(Self, Vec<Excluded>), UsageErrors> {
+    /// Reference of finished runs, with the arguments that they were made with, and the runs that
+    /// are left out of it; or all reasons why they make none.
+    pub fn assemble(reports: &[Report]) -> Result<(Self, Vec<Excluded>), UsageErrors> {
         let measured: Vec<MeasuredRun> = reports.iter().map(MeasuredRun::of).collect();
         let (side, used) = Side::of(&measured, &[], Pairing::Unpaired);
         let mut mistakes = Vec::new();
@@ -153,8 +150,19 @@ impl Reference {
                 left_out.collect::<String>()
             ));
         }
-        let first = reports.iter().find(|report| side.runs.first() == Some(&report.run));
-        let (true, Some(first), [sky]) = (mistakes.is_empty(), first, &side.sky[..]) else {
+        // Of the runs that are used: one that is left out may have had another load.
+        let usable = || reports.iter().filter(|report| side.runs.contains(&report.run));
+        let request = usable().find_map(|report| report.request.as_ref());
+        if request.is_none() && !used.is_empty() {
+            mistakes.push(
+                "expected runs with a record of their flags, got runs of an earlier skyload\n  \
+                 hint: make new ones with `cargo xtask load --repeat 3`"
+                    .to_owned(),
+            );
+        }
+        let (true, Some(first), Some(request), [sky]) =
+            (mistakes.is_empty(), usable().next(), request, &side.sky[..])
+        else {
             return Err(UsageErrors(mistakes));
         };
         let plan = &first.plan;

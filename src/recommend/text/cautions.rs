@@ -51,9 +51,10 @@ fn message(caution: Caution) -> &'static str {
             "peaks of one run only; use several runs, with the loads that you expect"
         }
         Caution::KeptWithoutClouds => {
-            "not lowered, although the peaks would allow it: no run had a cloud enabled, with which \
-             executors need more: 0.53 GB (short) and 0.70 GB (long) in SkyPilot's own nightly \
-             tests. First run `load` with a cloud, for example `-c emulated-aws`"
+            "not lowered, although the peaks would allow it: no run with a cloud measured such a \
+             process, and executors need more with one: 0.53 GB (short) and 0.70 GB (long) in \
+             SkyPilot's own nightly tests. First run `load` with a cloud, for example \
+             `-c emulated-aws`"
         }
         Caution::Estimated => {
             "the largest peak is not exact, but the estimated maximum of a lower bound, by the \

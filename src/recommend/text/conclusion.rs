@@ -29,14 +29,18 @@ pub(super) fn sentence(recommendation: &Recommendation) -> String {
     if !recommendation.is_usable() {
         return "These runs support no value of any constant.".to_owned();
     }
-    let enough = "No measured constant is too low for these runs.";
-    if is_kept_without_clouds(recommendation) {
-        format!("{enough} Whether any can be lowered is unknown, since no run had a cloud enabled.")
-    } else if high.is_empty() {
-        enough.to_owned()
-    } else {
-        format!("{enough} {high} can be lowered: SkyPilot then starts more workers.")
+    let mut sentences = vec!["No measured constant is too low for these runs.".to_owned()];
+    if !high.is_empty() {
+        sentences.push(format!("{high} can be lowered: SkyPilot then starts more workers."));
     }
+    let kept = names(&is_kept_without_clouds);
+    if !kept.is_empty() {
+        sentences.push(format!(
+            "Whether {kept} can be lowered is unknown, since no run with a cloud measured such a \
+             process."
+        ));
+    }
+    sentences.join(" ")
 }
 
 /// Writes the next command, with these names of the runs.
@@ -53,7 +57,7 @@ pub(super) fn next(
              default plan runs processes of every class"
         );
     }
-    if is_kept_without_clouds(recommendation) {
+    if recommendation.constants.iter().any(is_kept_without_clouds) {
         return writeln!(
             out,
             "\nNEXT: cargo xtask load --sky {version} -n 20 -c emulated-aws\n      then run \
@@ -76,7 +80,6 @@ pub(super) fn next(
 /// Path of the patch in the command that applies it, from another directory.
 const APPLIED: &str = "PATH/constants.patch";
 
-fn is_kept_without_clouds(recommendation: &Recommendation) -> bool {
-    let is_kept = |advice: &Advice| advice.cautions.contains(&Caution::KeptWithoutClouds);
-    recommendation.constants.iter().any(is_kept)
+fn is_kept_without_clouds(advice: &Advice) -> bool {
+    advice.cautions.contains(&Caution::KeptWithoutClouds)
 }

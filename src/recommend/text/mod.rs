@@ -112,7 +112,7 @@ fn change(recommendation: &Recommendation, advice: &Advice) -> &'static str {
         (Support::Supported { .. }, Some(_)) => match advice.change() {
             None => "for comparison, not patched",
             Some(Ordering::Equal) if advice.cautions.contains(&Caution::KeptWithoutClouds) => {
-                "keep (no cloud enabled)"
+                "keep (no peak with a cloud)"
             }
             Some(Ordering::Less) => "lower",
             Some(Ordering::Equal) => "keep",

@@ -21,7 +21,6 @@ use skyload::units::ByteSize;
 use super::attribution::attribute;
 use super::changes::Change as _;
 use super::comparing::{compare, evidence};
-use super::evidence::four_users;
 
 /// Readings of an executor while it runs requests.
 fn at_work(run: &mut Evidence, pid: u32) -> impl Iterator<Item = &mut ExecutorReading> {
@@ -227,8 +226,7 @@ fn requests_that_one_version_alone_has_are_named_as_not_seen() {
 fn a_reference_keeps_what_its_runs_requests_cost_without_names_of_users() {
     let folder = tempfile::tempdir().expect("a temporary directory can be created");
     let path = folder.path().join("skyload-reference.json");
-    let (reference, _) =
-        Reference::assemble(&runs(0, [170; 3]), &four_users()).expect("runs of one kind");
+    let (reference, _) = Reference::assemble(&runs(0, [170; 3])).expect("runs of one kind");
     write_json(&path, &reference).expect("the file can be written");
     let text = std::fs::read_to_string(&path).expect("the file was just written");
     assert!(text.contains("sky.launch") && !text.contains("skyload-f7eb-launch-0"), "{text}");

@@ -255,6 +255,12 @@ fn web_workers_and_the_servers_main_process_share_a_constant() {
     assert_eq!((server.peaks.len(), server.recommended()), (2, Some(gib(0.4))));
 }
 
+fn with_a_cloud(mut run: Evidence) -> Evidence {
+    run.plan.infrastructure = Infrastructure::local(LocalInfra::EmulatedAws);
+    run.nodes = Some(NodeFigures::default());
+    run
+}
+
 #[test]
 fn a_constant_is_lowered_only_by_runs_with_a_cloud() {
     let on = |infrastructure| {
@@ -276,6 +282,31 @@ fn a_constant_is_lowered_only_by_runs_with_a_cloud() {
     {
         let server = on(with);
         assert_eq!((server.recommended(), server.cautions.as_slice()), (Some(gib(0.25)), &[][..]));
+    }
+}
+
+#[test]
+fn a_peak_with_a_cloud_that_does_not_count_lowers_nothing() {
+    let mut exact = run("b");
+    exact.record(3).peak = Some(ByteSize::mib(181));
+    let mut without_executors = run("a");
+    never_read(&mut without_executors);
+    without_executors.plan.budgets.clear();
+    for pid in [2, 3] {
+        without_executors.record(pid).class = ProcessClass::Other;
+    }
+    for run in [with_an_unread_exit("a", None), without_executors] {
+        let runs = [with_a_cloud(run), exact.clone()];
+        let short = advice(&runs, Constant::Short);
+        assert_eq!(short.recommended(), short.current, "{short:?}");
+        assert!(short.cautions.contains(&Caution::KeptWithoutClouds), "{short:?}");
+        let text = rendered(&recommend(&runs).expect("the runs are usable"));
+        assert!(text.contains("SHORT_WORKER_MEM_GB   keep (no peak with a cloud)"), "{text}");
+        assert!(text.contains("SERVER_WORKER_MEM_GB can be lowered: "), "{text}");
+        let unknown = "Whether SHORT_WORKER_MEM_GB can be lowered is unknown, since no run with a \
+                       cloud measured such a process.";
+        assert!(text.contains(unknown), "{text}");
+        assert!(text.contains("would allow it: no run with a cloud measured such"), "{text}");
     }
 }
 
@@ -319,12 +350,10 @@ fn rendered(recommendation: &Recommendation) -> String {
 fn the_conclusion_agrees_with_the_next_command() {
     let text = |runs: &[Evidence]| rendered(&recommend(runs).expect("the runs are usable"));
     let on_loopback = text(&[run("a")]);
-    assert!(on_loopback.contains("Whether any can be lowered is unknown"));
+    let unknown = "Whether SHORT_WORKER_MEM_GB, SERVER_WORKER_MEM_GB can be lowered is unknown";
+    assert!(on_loopback.contains(unknown), "{on_loopback}");
     assert!(on_loopback.contains("NEXT: cargo xtask load --sky 0.14.1 -n 20 -c emulated-aws\n"));
-    let mut on_a_cloud = run("a");
-    on_a_cloud.plan.infrastructure = Infrastructure::local(LocalInfra::EmulatedAws);
-    on_a_cloud.nodes = Some(NodeFigures::default());
-    let lowered = text(&[on_a_cloud]);
+    let lowered = text(&[with_a_cloud(run("a"))]);
     assert!(lowered.contains("SERVER_WORKER_MEM_GB can be lowered"), "{lowered}");
     assert!(lowered.contains("NEXT: cargo xtask recommend RUN --patch"), "{lowered}");
     let mut too_low = run("a");

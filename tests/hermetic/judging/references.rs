@@ -76,7 +76,7 @@ fn more_cpus(evidence: &mut Evidence) {
 
 pub(super) fn reference() -> Reference {
     let (reference, left_out) =
-        Reference::assemble(&runs(0..3, nothing), &four_users()).expect("runs of one kind");
+        Reference::assemble(&runs(0..3, nothing)).expect("runs of one kind");
     assert!(left_out.is_empty(), "{left_out:?}");
     reference
 }
@@ -189,8 +189,8 @@ fn facts_that_neither_side_knows_prevent_nothing() {
         evidence.environment.as_mut().expect("it is known").server_environment =
             ServerEnvironment::Unrecorded;
     };
-    let (reference, _) = Reference::assemble(&runs(0..3, of_earlier_build), &four_users())
-        .expect("runs of one kind");
+    let (reference, _) =
+        Reference::assemble(&runs(0..3, of_earlier_build)).expect("runs of one kind");
     let candidate = runs(3..6, of_earlier_build);
     let comparison = Comparison::with_reference(&reference, &candidate, &Settings::default());
     assert_eq!(comparison.verdict, ComparisonVerdict::Same, "{}", comparison.reason());

@@ -63,7 +63,7 @@ fn runs_that_do_not_belong_together_make_no_reference(
     let mut reports = runs(0..3, nothing);
     change(&mut reports);
     let UsageErrors(mistakes) =
-        Reference::assemble(&reports, &four_users()).expect_err("they do not belong together");
+        Reference::assemble(&reports).expect_err("they do not belong together");
     assert!(mistakes.iter().any(|mistake| mistake.contains(expected)), "{mistakes:#?}");
 }
 
@@ -71,19 +71,36 @@ fn runs_that_do_not_belong_together_make_no_reference(
 fn an_inconclusive_run_is_left_out_of_a_reference_with_its_reason() {
     let mut reports = runs(0..4, nothing);
     interrupted(&mut reports);
-    let (reference, left_out) =
-        Reference::assemble(&reports, &four_users()).expect("three are usable");
+    let (reference, left_out) = Reference::assemble(&reports).expect("three are usable");
     assert_eq!(reference.runs.len(), 3);
     assert_eq!((left_out.len(), &left_out[0].run), (1, &reports[1].run));
+}
+
+#[test]
+fn a_reference_has_the_flags_of_the_runs_that_it_keeps() {
+    let mut reports = runs(0..4, nothing);
+    reports[0] = run(0, |evidence| {
+        evidence.events.truncate(3);
+        evidence.request = Some(LoadRequest { users: Some("50".to_owned()), ..four_users() });
+    });
+    // Of an earlier build.
+    reports[1].request = None;
+    let (reference, left_out) = Reference::assemble(&reports).expect("three are usable");
+    assert_eq!((left_out.len(), reference.runs.len()), (1, 3));
+    assert_eq!(reference.arguments, four_users().to_args());
+    for report in &mut reports {
+        report.request = None;
+    }
+    let UsageErrors(mistakes) = Reference::assemble(&reports).expect_err("no flags are known");
+    assert!(mistakes[0].starts_with("expected runs with a record of their flags"), "{mistakes:?}");
 }
 
 #[test]
 fn a_reference_survives_its_file_with_one_amount_per_line() {
     let folder = tempfile::tempdir().expect("a temporary directory can be created");
     let path = folder.path().join("skyload-reference.json");
-    let (failing, _) =
-        Reference::assemble(&runs(0..3, |evidence| evidence.fail_iterations(1)), &four_users())
-            .expect("runs of one kind");
+    let (failing, _) = Reference::assemble(&runs(0..3, |evidence| evidence.fail_iterations(1)))
+        .expect("runs of one kind");
     for reference in [reference(), failing] {
         write_json(&path, &reference).expect("the file can be written");
         assert_eq!(read::<Reference>(&path).expect("the file was just written"), reference);

@@ -1,5 +1,6 @@
 //! Installation of the newest nightly build.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -8,7 +9,7 @@ use anyhow::{Context as _, Result};
 use host::progress::Step;
 use host::signals::Interrupted;
 use host::tools::lock::SetupLock;
-use host::tools::remove_folder;
+use host::tools::{hint, remove_folder};
 use skyload::plan::Dependencies;
 
 use super::SkyInstallation;
@@ -23,8 +24,18 @@ pub(super) const PACKAGE: &str = "skypilot-nightly";
 /// Prefix of the names of environments with nightly builds.
 const PREFIX: &str = "nightly-";
 
+/// Failure of a build that was installed, as the context of the error.
+#[derive(Clone, Copy, Debug)]
+struct UnusableBuild;
+
+impl fmt::Display for UnusableBuild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the newest nightly build cannot be used")
+    }
+}
+
 /// Installs the newest nightly build, at most once a day, or the newest one of the wanted date.
-/// Without one, for example without a network, an earlier build is used.
+/// Where this machine fails, for example without a network, an earlier build is used.
 pub(super) fn newest(wanted: Wanted<'_>) -> Result<SkyInstallation> {
     let name = match wanted.dependencies {
         // One directory per day: a run that uses yesterday's build must not see it change.
@@ -41,7 +52,7 @@ pub(super) fn newest(wanted: Wanted<'_>) -> Result<SkyInstallation> {
     };
     let (extras, state_dir) = (wanted.extras, wanted.state_dir);
     let _lock = SetupLock::take(state_dir)?;
-    // Not `?`: without a network, an earlier build is used.
+    // Not `?`: where this machine fails, an earlier build is used.
     let installer = Installer::choose(&wanted);
     let step = wanted
         .progress
@@ -58,25 +69,34 @@ pub(super) fn newest(wanted: Wanted<'_>) -> Result<SkyInstallation> {
         }
         Err(error) => {
             remove_folder(&folder)?;
-            // Ctrl-C is no reason to fall back, and an earlier build has another date.
-            if error.is::<Interrupted>() || *wanted.dependencies != Dependencies::OwnDate {
-                return Err(error);
-            }
-            let older = nightlies(state_dir, extras)?.into_iter().rev();
-            let Some((stamp, folder)) =
-                older.filter_map(|folder| Some((Stamp::of(&folder)?, folder))).next()
-            else {
-                return Err(error);
-            };
-            let older = wanted.installation(stamp, &folder);
-            step.done(format!(
-                "warning: {}; using {} from an earlier day",
-                in_one_line(&error),
-                older.facts.version
-            ));
+            let (older, warning) = older_instead(error, wanted)?;
+            step.done(warning);
             Ok(older)
         }
     }
+}
+
+/// Newest build of an earlier day, with a warning, in the place of one that could not be installed.
+/// Returns the error if there is none, and if the failure is that of the build: the verdict on an
+/// older one would pass for that on the newest.
+fn older_instead(error: anyhow::Error, wanted: Wanted<'_>) -> Result<(SkyInstallation, String)> {
+    // Ctrl-C is no failure of the machine, and an earlier build has another date.
+    let may_be_older = hint::is_failure_of_machine(&format!("{error:#}"))
+        && !error.is::<UnusableBuild>()
+        && !error.is::<Interrupted>()
+        && *wanted.dependencies == Dependencies::OwnDate;
+    let folders =
+        if may_be_older { nightlies(wanted.state_dir, wanted.extras)? } else { Vec::new() };
+    let mut older =
+        folders.into_iter().rev().filter_map(|folder| Some((Stamp::of(&folder)?, folder)));
+    let Some((stamp, folder)) = older.next() else { return Err(error) };
+    let older = wanted.installation(stamp, &folder);
+    let warning = format!(
+        "warning: {}; using {} from an earlier day",
+        in_one_line(&error),
+        older.facts.version
+    );
+    Ok((older, warning))
 }
 
 /// Hint of an error, or else its first line.
@@ -103,7 +123,7 @@ fn install_nightly(
     // Of an extra that the build does not have, installers only print a warning.
     let requirement = format!("{PACKAGE}{}", wanted.extras);
     installer.install(folder, &requirement, as_of.as_ref(), step)?.into_output()?;
-    installer.finish(folder, as_of, step)
+    installer.finish(folder, as_of, step).context(UnusableBuild)
 }
 
 /// Directories of nightly builds with `extras`, oldest first.
@@ -130,7 +150,11 @@ fn nightlies(state_dir: &Path, extras: &Extras) -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use host::progress::Progress;
+    use rstest::rstest;
+
     use super::*;
+    use crate::testing::script;
 
     #[test]
     fn nightlies_of_one_set_of_extras_are_listed_by_age_without_releases() {
@@ -146,6 +170,61 @@ mod tests {
         assert_eq!(nightlies(folder.path(), &Extras::default()).unwrap(), expected);
         let expected = [sky.join("nightly-2026-11-24_aws_slurm")];
         assert_eq!(nightlies(folder.path(), &aws).unwrap(), expected);
+    }
+
+    /// Error of a tool that failed with this output, as `run` makes it.
+    fn failed(output: &str) -> anyhow::Error {
+        let hint =
+            hint::for_output(output).map_or_else(String::new, |it| format!("\n  hint: {it}"));
+        anyhow::anyhow!("`uv` failed (exit status: 1)\n    {output}{hint}")
+    }
+
+    #[rstest]
+    #[case::without_a_network(failed("error: Failed to fetch: `https://index/simple/`"), true)]
+    #[case::with_a_full_disk(failed("error: No space left on device (os error 28)"), true)]
+    // Its words are not those of a failed connection.
+    #[case::with_a_server_that_does_not_import(
+        failed("ImportError: cannot import name 'Certificate' from 'OpenSSL'")
+            .context("importing the server of the installed SkyPilot")
+            .context(UnusableBuild),
+        false
+    )]
+    #[case::with_dependencies_that_do_not_resolve(
+        failed("Because skypilot-nightly==1.0.0.dev20261128 depends on x>=9, .. unsatisfiable."),
+        false
+    )]
+    #[case::with_ctrl_c(Interrupted.into(), false)]
+    fn an_older_build_is_used_only_where_the_machine_fails(
+        #[case] error: anyhow::Error,
+        #[case] is_used: bool,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = folder.path().join("sky/nightly-2026-11-24");
+        for program in ["bin/python", "bin/sky"] {
+            script(&environment.join(program), "");
+        }
+        let answer = r#"{"version": "1.0.0.dev20261124", "commit": null, "source": "config.py",
+                         "constants": {}}"#;
+        let answer = serde_json::from_str(answer).unwrap();
+        Stamp::new(&environment, None, answer).write().unwrap();
+        let wanted = Wanted {
+            extras: &Extras::default(),
+            dependencies: &Dependencies::OwnDate,
+            state_dir: folder.path(),
+            progress: &Progress::new(),
+        };
+        let text = format!("{error:#}");
+        match older_instead(error, wanted) {
+            Ok((older, warning)) => {
+                assert!(is_used, "{text}");
+                assert_eq!(older.sky, environment.join("bin/sky"));
+                assert!(warning.ends_with("; using 1.0.0.dev20261124 from an earlier day"));
+            }
+            Err(error) => {
+                assert!(!is_used, "{text}");
+                assert_eq!(format!("{error:#}"), text);
+            }
+        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! `cargo xtask bisect`: the commit of a repository that made a metric worse.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
 use predicates::prelude::predicate;
-use skyload::comparison::{Bisection, Outcome};
-use skyload::record::read_json;
+use skyload::comparison::{AbRecord, Bisection, Outcome, PlacedRun};
+use skyload::record::{read, read_json};
 
 use crate::repositories::{git, repository, write};
 use crate::support::{Schema, Settings, Site, Xtask, signal, uv};
@@ -45,6 +46,20 @@ fn bisect<'a>(site: &'a Site, args: &[&str]) -> Xtask<'a> {
     uv::on_path(site, site.xtask(["bisect"].iter().chain(args)))
 }
 
+/// Runs of each comparison of the latest bisection.
+fn done(site: &Site) -> anyhow::Result<Vec<Vec<PlacedRun>>> {
+    let comparisons = site.path("state/bisections/latest/comparisons");
+    let mut records: Vec<_> = comparisons
+        .read_dir()?
+        .flatten()
+        // Without the link `latest`.
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path().join("ab.json"))
+        .collect();
+    records.sort();
+    records.iter().map(|path| Ok(read::<AbRecord>(path)?.done)).collect()
+}
+
 #[test]
 fn the_first_commit_with_larger_executors_is_named_also_after_an_interruption() -> anyhow::Result<()>
 {
@@ -71,6 +86,8 @@ fn the_first_commit_with_larger_executors_is_named_also_after_an_interruption() 
          package; at most 3 comparisons, 22 runs",
     )?;
     running.says_after_runs(8, &format!("{}: skipped: ", &broken[..12]))?;
+    // The comparison has begun: `--continue` finds in it what the bisection itself has written.
+    running.says(&format!("Candidate: SkyPilot 0.14.1 ({}", &first_bad[..12]))?;
     signal(running.pid(), Signal::SIGINT)?;
     let interrupted = running.finish_runs(10)?;
     interrupted.assert().code(12).stderr(predicate::str::contains("cargo xtask bisect --continue"));
@@ -90,9 +107,12 @@ fn the_first_commit_with_larger_executors_is_named_also_after_an_interruption() 
     assert_eq!(bisection.outcome, Outcome::Found { position: 1 });
     let positions: Vec<usize> = bisection.steps.iter().map(|step| step.position).collect();
     assert_eq!(positions, [4, 2, 1]);
-    // Two warm-ups and three pairs of the bad commit; one warm-up less of each other one.
-    let complete = site.runs().iter().filter(|run| run.join("report.json").is_file()).count();
-    assert!((15..=16).contains(&complete), "{complete} runs");
+    // Two warm-ups and three pairs each; that of GOOD is one and the same.
+    let [bad, later] = done(&site)?.try_into().expect("a commit that is broken has no comparison");
+    assert_eq!([bad.len(), later.len()], [8, 8]);
+    assert_eq!(bad[0], later[0]);
+    let runs: BTreeSet<&str> = bad.iter().chain(&later).map(|run| run.run.as_str()).collect();
+    assert_eq!(runs.len(), 15);
     site.assert_nothing_is_left();
     Ok(())
 }

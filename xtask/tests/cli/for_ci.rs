@@ -2,10 +2,16 @@
 //! that conforms to its schema.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
 
+use anyhow::{Context as _, ensure};
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
+use rstest::rstest;
 use serde_json::{Value, json};
 use skyload::analysis::{Report, Verdict};
+use skyload::env;
 
 use crate::support::{Schema, Site};
 
@@ -90,5 +96,54 @@ fn a_malformed_report_does_not_conform_to_the_schema() -> anyhow::Result<()> {
         let error = schema.check(&changed).expect_err(place).to_string();
         assert!(error.contains(place), "{error}");
     }
+    Ok(())
+}
+
+/// Script of a step of the workflow for pull requests.
+fn script_of_step(name: &str) -> anyhow::Result<String> {
+    const INDENT: &str = "          ";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/github-pull-request.yml");
+    let text = fs::read_to_string(path)?;
+    let (_, step) = text.split_once(&format!("- name: {name}\n")).context("the step")?;
+    let (_, script) = step.split_once("run: |\n").context("the script of the step")?;
+    let lines = script.lines().map_while(|line| line.strip_prefix(INDENT));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[rstest]
+#[case::the_first_one("", "--method POST repos/o/r/issues/7/comments ")]
+#[case::a_later_one("11\n12\n", "--method PATCH repos/o/r/issues/comments/12 ")]
+fn a_pull_request_has_one_comment_which_no_other_workflow_wrote(
+    #[case] found: &str,
+    #[case] expected: &str,
+) -> anyhow::Result<()> {
+    const MARKER: &str = "<!-- skyload -->";
+    let script = script_of_step("Comment")?;
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir_all(path("state/comparisons/latest"))?;
+    fs::write(path("state/comparisons/latest/compare.md"), "| table |\n")?;
+    fs::write(path("found"), found)?;
+    // Behaves like the client of GitHub, which filters the comments.
+    let gh = "#!/bin/sh\ncd \"$RUNNER_TEMP\"\necho \"$*\" >> calls\n\
+              case \"$*\" in *--jq*) cat found ;; esac\n";
+    fs::write(path("gh"), gh)?;
+    fs::set_permissions(path("gh"), fs::Permissions::from_mode(0o755))?;
+    let programs = env::text("PATH").unwrap_or_default();
+    let status = Command::new("bash")
+        .args(["-eo", "pipefail", "-c", &script])
+        .env("PATH", format!("{}:{programs}", folder.path().display()))
+        .env("RUNNER_TEMP", folder.path())
+        .env("SKYLOAD_STATE_DIR", path("state"))
+        .envs([("GH_REPO", "o/r"), ("NUMBER", "7")])
+        .status()?;
+    ensure!(status.success(), "{status}");
+    let calls = fs::read_to_string(path("calls"))?;
+    let [list, written] = calls.lines().collect::<Vec<_>>().try_into().expect("two calls");
+    assert!(list.contains("--paginate repos/o/r/issues/7/comments"), "{list}");
+    assert!(list.contains(&format!("select(.body | startswith(\"{MARKER}\"))")), "{list}");
+    assert!(written.contains(expected), "{written}");
+    assert!(written.ends_with(&format!("body=@{}", path("comment.md").display())), "{written}");
+    assert_eq!(fs::read_to_string(path("comment.md"))?, format!("{MARKER}\n| table |\n"));
     Ok(())
 }

@@ -37,7 +37,7 @@ fn a_run_without_a_cloud_lowers_nothing_and_leads_to_one_with() -> anyhow::Resul
     shown
         .assert()
         .code(0)
-        .stdout(predicate::str::contains("SHORT_WORKER_MEM_GB   keep (no cloud enabled)"))
+        .stdout(predicate::str::contains("SHORT_WORKER_MEM_GB   keep (no peak with a cloud)"))
         .stdout(predicate::str::contains(
             "NEXT: cargo xtask load --sky 0.14.1 -n 20 -c emulated-aws",
         ));

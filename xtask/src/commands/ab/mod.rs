@@ -19,7 +19,7 @@ use crate::commands::compare;
 use crate::commands::load::Coordinator;
 use crate::flags;
 use crate::github;
-pub(crate) use limits::Limits;
+pub(crate) use limits::{Limits, PairClock};
 pub(crate) use order::{Asked, Naming, New, Resumed};
 use order::{Order, Work};
 pub(crate) use pairs::{Ab, FailedRun, run as run_pairs};
@@ -65,5 +65,5 @@ fn make_runs(
     let name = directory.path().file_name().unwrap_or_default().to_string_lossy();
     let resume = format!("cargo xtask ab --continue {name}");
     let ab = Ab { directory, record, config, resume };
-    pairs::run(&versions, ab, files, coordinator)
+    pairs::run(&versions, ab, &mut PairClock::default(), files, coordinator)
 }

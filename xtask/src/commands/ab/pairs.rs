@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use host::signals::Interrupted;
@@ -16,6 +16,7 @@ use skyload::plan::UsageErrors;
 use skyload::record::{ComparisonDir, write_json};
 use skyload::units::counted;
 
+use super::limits::PairClock;
 use super::versions::Versions;
 use crate::commands::compare::{self, Sides};
 use crate::commands::load::{Coordinator, RunSet, run_once};
@@ -47,17 +48,18 @@ impl fmt::Display for FailedRun {
     }
 }
 
-/// Makes the runs that are missing, and compares all.
+/// Makes the runs that are missing, and compares all. No pair begins that does not fit into the
+/// time by `clock`.
 pub(crate) fn run(
     versions: &Versions<'_>,
     mut ab: Ab,
+    clock: &mut PairClock,
     files: flags::Files,
     coordinator: Coordinator<'_>,
 ) -> Result<Compared> {
     ab.announce(versions, coordinator);
-    // Of the first pair, and of the present one; `None` during the warm-up.
-    let (mut began, mut pair_began) = (None, None);
-    let mut longest_pair = Duration::ZERO;
+    // Of the present pair; `None` during the warm-up.
+    let mut pair_began: Option<Instant> = None;
     let early_end = loop {
         match next(&ab.record.done, ab.record.pairs) {
             Next::Complete => break None,
@@ -69,15 +71,12 @@ pub(crate) fn run(
                     }
                     let now = Instant::now();
                     pair_began = Some(now);
-                    let began = *began.get_or_insert(now);
-                    let expected = began.elapsed().saturating_add(longest_pair);
-                    if ab.record.max_time.is_some_and(|most| expected > most) {
+                    if !clock.fits(now, ab.record.max_time) {
                         break Some(EarlyEnd::MaxTime);
                     }
                 }
                 ab.run_at(place, versions, files, coordinator)?;
-                let of_pair = pair_began.map(|began: Instant| began.elapsed());
-                longest_pair = longest_pair.max(of_pair.unwrap_or_default());
+                clock.pair_took(pair_began.map(|began| began.elapsed()).unwrap_or_default());
             }
         }
     };

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use host::signals::Interrupted;
 use host::tools::hint;
 use skyload::comparison::{
@@ -10,12 +10,12 @@ use skyload::comparison::{
 };
 use skyload::config::Config;
 use skyload::ids::RunId;
-use skyload::record::{BisectionDir, ComparisonDir, write_json, write_with};
+use skyload::record::{BisectionDir, ComparisonDir, read, write_json, write_with};
 use skyload::render::bisection::render_markdown;
 use skyload::units::{counted, in_minutes};
 
 use super::order::{Order, Work};
-use crate::commands::ab::{Ab, FailedRun, Limits, Versions, of_resumed, run_pairs};
+use crate::commands::ab::{Ab, FailedRun, Limits, PairClock, Versions, of_resumed, run_pairs};
 use crate::commands::load::Coordinator;
 use crate::commands::runs;
 use crate::flags;
@@ -40,9 +40,7 @@ struct Search<'a> {
     config: Config,
     files: flags::Files,
     coordinator: Coordinator<'a>,
-    began: Instant,
-    /// Pairs of runs since then.
-    pairs: usize,
+    clock: PairClock,
 }
 
 /// Makes the comparisons that are missing.
@@ -74,9 +72,8 @@ pub(super) fn search(
     runs::warn_if_not_latest(is_latest, directory.path(), coordinator.progress);
     let begun = Begun { directory: begun.0, record: begun.1 };
     let searched = Searched { bisection, directory };
-    let began = Instant::now();
-    let mut search =
-        Search { searched, versions, limits, config, files, coordinator, began, pairs: 0 };
+    let clock = PairClock::since(Instant::now());
+    let mut search = Search { searched, versions, limits, config, files, coordinator, clock };
     search.save()?;
     search.announce_time();
     let ended = search.run(begun);
@@ -121,19 +118,23 @@ impl Search<'_> {
 
     /// Compares version after version, beginning with that of `begun` if it has no verdict yet.
     fn run(&mut self, begun: Begun) -> Result<()> {
-        let first = begun.record.clone();
+        let first = begun.directory.clone();
         let mut begun = Some(begun).filter(|begun| self.is_next(&begun.record));
         while let Some(position) = self.searched.bisection.next() {
-            let Some(limits) = self.limits_left() else {
+            if !self.clock.fits(Instant::now(), self.limits.max_time) {
                 self.note("No further comparison fits into --max-time");
                 break;
-            };
+            }
             let begun = match begun.take() {
                 Some(begun) => Ok(begun),
-                None => self.begin(position, &first),
+                None => {
+                    // Again each time: the warm-up of the good version was made since it began.
+                    let first = read(&first.ab()).context("reading the bisection's comparison")?;
+                    self.begin(position, first)
+                }
             };
             let step = match begun {
-                Ok(begun) => self.compare(position, begun, limits)?,
+                Ok(begun) => self.compare(position, begun)?,
                 Err(error) => Some(self.untestable(position, None, error)?),
             };
             let Some(step) = step else { break };
@@ -149,44 +150,28 @@ impl Search<'_> {
         next == Some(&record.candidate.sky)
     }
 
-    /// Limits of the next comparison; `None` if no pair of it would end in time.
-    fn limits_left(&self) -> Option<Limits> {
-        let Some(most) = self.limits.max_time else { return Some(self.limits) };
-        let elapsed = self.began.elapsed();
-        let of_pair = elapsed / u32::try_from(self.pairs.max(1)).unwrap_or(u32::MAX);
-        let left = most.saturating_sub(elapsed);
-        (self.pairs == 0 || left > of_pair)
-            .then_some(Limits { max_time: Some(left), ..self.limits })
-    }
-
-    /// Installs the version at a position, and begins its comparison.
-    fn begin(&mut self, position: usize, first: &AbRecord) -> Result<Begun> {
+    /// Installs the version at a position, and begins its comparison with the warm-up of the good
+    /// version from the `first` one.
+    fn begin(&mut self, position: usize, first: AbRecord) -> Result<Begun> {
         let revision = self.searched.bisection.revision(position);
         self.versions.replace_candidate(&revision.sky)?;
         // Of the good version alone: every other one is new.
-        let is_warm_up =
-            |run: &&PlacedRun| run.place.pair.is_none() && run.place.role == Role::Base;
-        let done = first.done.iter().filter(is_warm_up).cloned().collect();
+        let is_warm_up = |run: &PlacedRun| run.place.pair.is_none() && run.place.role == Role::Base;
+        let done = first.done.into_iter().filter(is_warm_up).collect();
         let parent = self.searched.directory.comparisons();
-        let (directory, record) =
-            self.versions.begin(&parent, first.runs.clone(), self.limits, done)?;
+        let (directory, record) = self.versions.begin(&parent, first.runs, self.limits, done)?;
         Ok(Begun { directory, record })
     }
 
     /// Makes the runs of a comparison; `None` if its time is over before there is a verdict.
-    fn compare(
-        &mut self,
-        position: usize,
-        begun: Begun,
-        limits: Limits,
-    ) -> Result<Option<BisectionStep>> {
+    fn compare(&mut self, position: usize, begun: Begun) -> Result<Option<BisectionStep>> {
         let metric = self.searched.bisection.metric;
         let Begun { directory, record } = begun;
         let id = RunId::of_directory(directory.path());
-        let record = AbRecord { max_time: limits.max_time, ..record };
         let (config, resume) = (self.config.clone(), self.resume());
         let ab = Ab { directory, record, config, resume };
-        let compared = match run_pairs(&self.versions, ab, self.files, self.coordinator) {
+        let (clock, coordinator) = (&mut self.clock, self.coordinator);
+        let compared = match run_pairs(&self.versions, ab, clock, self.files, coordinator) {
             Ok(compared) => compared,
             Err(error) if error.downcast_ref() == Some(&FailedRun(Role::Candidate)) => {
                 return self.untestable(position, Some(id), error).map(Some);
@@ -194,7 +179,6 @@ impl Search<'_> {
             Err(error) => return Err(error),
         };
         let step = BisectionStep::compared(position, id, &compared.comparison, metric);
-        self.pairs += step.pairs;
         let is_out_of_time = compared.comparison.early_end == Some(EarlyEnd::MaxTime);
         let has_answer = matches!(step.verdict, StepVerdict::Good | StepVerdict::Bad);
         Ok((has_answer || !is_out_of_time).then_some(step))

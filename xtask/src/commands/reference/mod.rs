@@ -37,23 +37,16 @@ pub(crate) fn run(flags: flags::Reference) -> Result<u8> {
 fn set(flags: &flags::ReferenceSet, workspace: &Workspace) -> Result<()> {
     let file = ReferenceFile::locate(&flags.file, workspace)?;
     let reports = report::of_runs(workspace, &flags.runs, |report, _| report)?;
-    let Some(request) = reports.iter().find_map(|report| report.request.as_ref()) else {
-        return Err(UsageErrors(vec![
-            "expected runs with a record of their flags, got runs of an earlier skyload\n  hint: \
-             make new ones with `cargo xtask load --repeat 3`"
-                .to_owned(),
-        ])
-        .into());
-    };
     let mut mistakes = compare::named_twice(&reports);
-    let assembled = Reference::assemble(&reports, &file.portable(request)?)
-        .map_err(|UsageErrors(of_runs)| mistakes.extend(of_runs));
-    let (Ok((reference, left_out)), true) = (assembled, mistakes.is_empty()) else {
+    let assembled =
+        Reference::assemble(&reports).map_err(|UsageErrors(of_runs)| mistakes.extend(of_runs));
+    let (Ok((mut reference, left_out)), true) = (assembled, mistakes.is_empty()) else {
         return Err(UsageErrors(mistakes).into());
     };
     for excluded in left_out {
         Progress::new().note(format!("Left out: {}: {}", excluded.run, excluded.reason));
     }
+    reference.arguments = file.portable(&reference.request()?)?.to_args();
     write_json(file.path(), &reference)?;
     print::text("the name of the file", |out| {
         let runs = counted(reference.runs.len(), "run");

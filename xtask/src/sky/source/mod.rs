@@ -136,11 +136,12 @@ fn build(
     Ok(wanted.installation(stamp, folder))
 }
 
-/// Date of a source's dependencies: that of the commit, or today for files without a commit.
+/// Date of a source's dependencies: that of the commit, or now for files without a commit.
 fn own_date(source: &SkySource) -> ResolutionDate {
+    let now = SystemTime::now();
     match (&source.commit, &source.uncommitted) {
-        (Some(commit), None) => release_date::of_commit(commit.date),
-        _ => ResolutionDate::at(SystemTime::now()),
+        (Some(commit), None) => release_date::of_commit(commit.date, now),
+        _ => release_date::of_files(now),
     }
 }
 
