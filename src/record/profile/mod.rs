@@ -10,6 +10,7 @@ mod process;
 mod readings;
 mod requests;
 mod sample;
+mod thinned;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub use requests::{
     EndedRequests, ExecutedRequest, ExecutorRequests, RequestFinder, UnlistedRequests,
 };
 pub use sample::{ClassSample, KeywordMemory, Sample, SystemSample, UpstreamSample};
+pub use thinned::{SPACING, THINNED_TOGETHER, UNTHINNED};
 
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
