@@ -27,7 +27,10 @@ pub(super) fn assemble(evidence: &Evidence) -> Vec<TimeSeries> {
         lines,
     };
     let classes = classes(evidence);
-    let threads = by_class(&readings, &chunks, &classes, |process| Some(process.threads));
+    let threads = match evidence.recording().header() {
+        Some(header) if !header.has_threads() => Vec::new(),
+        _ => by_class(&readings, &chunks, &classes, |process| Some(process.threads)),
+    };
     let files = by_class(&readings, &chunks, &classes, |process| process.open_files);
     let all = [
         series(Quantity::Threads, threads),

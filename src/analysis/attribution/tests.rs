@@ -340,6 +340,7 @@ fn a_profile_without_readings_of_executors_has_no_attribution() {
         interval: Duration::from_millis(50),
         level: ProfilerLevel::HighWaterMark,
         kernel_events: false,
+        threads_and_sockets: Some(true),
         memory_total: ByteSize::gib(1),
         cpus: 1,
     })];
