@@ -180,7 +180,10 @@ mod tests {
             let mut handle = source.open(me);
             let reading = source.read(&mut handle);
             done.wait();
-            assert!(matches!(reading, Reading::Memory(memory) if memory.threads > 8), "{reading:?}");
+            assert!(
+                matches!(reading, Reading::Memory(memory) if memory.threads > 8),
+                "{reading:?}"
+            );
         });
         assert!(source.listening_ports(me).contains(&listener.local_addr().unwrap().port()));
     }

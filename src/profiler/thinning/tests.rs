@@ -70,7 +70,8 @@ fn a_day_of_samples_takes_less_than_100_megabytes() {
     let samples = (0..1).chain(ticks(UNTHINNED)..ticks(UNTHINNED + part)).map(sample);
     let thinned = size(&written(samples));
     let whole: Vec<Sample> = (0..1_000).map(sample).collect();
-    let [parts, full] = [(DAY - UNTHINNED).div_duration_f64(part), UNTHINNED.div_duration_f64(TICK) / 1e3];
+    let [parts, full] =
+        [(DAY - UNTHINNED).div_duration_f64(part), UNTHINNED.div_duration_f64(TICK) / 1e3];
     let day = f64::from(u32::try_from(thinned).unwrap()) * parts
         + f64::from(u32::try_from(size(&whole)).unwrap()) * full;
     assert!(day < 100e6, "{day}");

@@ -10,7 +10,8 @@ use skyload::record::profile::{ProfileLine, Sample};
 /// profiler writes to the file about once a second.
 pub(crate) fn last_samples(samples: &Path) -> Vec<Sample> {
     let lines = last_lines(samples).into_iter();
-    lines.filter_map(|line| if let ProfileLine::Sample(sample) = line { Some(sample) } else { None })
+    lines
+        .filter_map(|line| if let ProfileLine::Sample(sample) = line { Some(sample) } else { None })
         .collect()
 }
 
