@@ -88,6 +88,14 @@ fn exists(pid: u32) -> bool {
     pid.is_ok_and(|pid| kill(pid, None) != Err(Errno::ESRCH))
 }
 
+/// Number of threads of a process; `None` after its exit, and where the operating system does not
+/// tell.
+pub fn threads(pid: u32) -> Option<u32> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // num_threads is field 20; the first is field 3.
+    stat_fields(&stat)?.nth(20 - 3)?.parse().ok()
+}
+
 /// Parses `/proc/PID/stat` (proc(5)); `None` if the line is incomplete.
 pub fn parse_stat(pid: u32, stat: &[u8]) -> Option<ProcessStat> {
     let mut fields = stat_fields(stat)?;

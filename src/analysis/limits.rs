@@ -147,7 +147,12 @@ fn is_typed(metric: Metric, evidence: &Evidence) -> bool {
 
 fn check(limit: Limit, evidence: &Evidence, sources: Sources<'_>) -> LimitCheck {
     let metric = limit.metric;
-    let measured = sources.measure(metric);
+    let measured = match sources.measure(metric) {
+        Measured::Absent(Absence::NoProcess) if may_be_untold(metric, evidence) => {
+            Measured::Absent(Absence::NotRead)
+        }
+        measured => measured,
+    };
     let (allowed, source) = Allowed::of(limit, evidence.environment.as_ref());
     LimitCheck {
         metric,
@@ -156,6 +161,18 @@ fn check(limit: Limit, evidence: &Evidence, sources: Sources<'_>) -> LimitCheck 
         measured: measured.amount(),
         state: state(&allowed, measured),
     }
+}
+
+/// Whether processes that were taken for starting executors may be of the class of a metric: the
+/// queue and web workers are told by their ports only.
+fn may_be_untold(metric: Metric, evidence: &Evidence) -> bool {
+    let Metric::Class(ProcessClass::Queue | ProcessClass::ServerWorker, _) = metric else {
+        return false;
+    };
+    let mut records = evidence.processes.iter().flat_map(|table| &table.processes);
+    evidence.plan.can_have(metric)
+        && evidence.recording().header().is_some_and(|header| !header.has_ports())
+        && records.any(|record| record.class == ProcessClass::StartingExecutor)
 }
 
 /// Result of checking a limit, by the first rule that applies.

@@ -29,7 +29,8 @@ pub struct MemoryReport {
     pub tree_rss_peak: Option<ByteSize>,
     /// Largest number of processes in one sample.
     pub most_processes: u32,
-    /// Largest number of threads of all processes in one sample; `None` without samples.
+    /// Largest number of threads of all processes in one sample; `None` without samples, or
+    /// where threads were not read.
     pub most_threads: Option<u32>,
     /// Snapshots at phase ends.
     pub snapshots: Vec<SnapshotMemory>,
@@ -158,7 +159,7 @@ pub(super) fn assemble(
     completed_cooldown: bool,
     load: Option<(Timestamp, Timestamp)>,
 ) -> Option<MemoryReport> {
-    recording.header()?;
+    let header = recording.header()?;
     let records = recording.processes.map_or(&[][..], |table| &table.processes);
     let rss =
         |sample: &Sample| sample.classes.values().map(|class| class.rss_sum).sum::<ByteSize>();
@@ -174,7 +175,7 @@ pub(super) fn assemble(
             .collect(),
         tree_rss_peak: recording.samples().map(rss).max(),
         most_processes: recording.samples().map(count).max().unwrap_or(0),
-        most_threads: recording.samples().map(threads).max(),
+        most_threads: recording.samples().map(threads).max().filter(|_| header.has_threads()),
         growth: growth::assemble(valid),
         growth_rates: load.and_then(|load| soak::assemble(recording, load)),
         zombies: last.and_then(|snapshot| snapshot.zombies),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Evidence;
 use super::downsampling::Chunks;
-use super::timeline::{Line, Quantity, Subject, TimeSeries, twice_the_median};
+use super::timeline::{Line, Quantity, Subject, TimeSeries, chunks_of};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
@@ -19,8 +19,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Vec<TimeSeries> {
         return Vec::new();
     }
     let times: Vec<Timestamp> = readings.iter().map(|one| one.at).collect();
-    let max_gap = evidence.plan.validity.profiler_gap.max(twice_the_median(&times));
-    let chunks = Chunks::of(&times, max_gap);
+    let chunks = chunks_of(&times, evidence.plan.validity.profiler_gap);
     let series = |quantity, lines: Vec<Line>| TimeSeries {
         quantity,
         times: chunks.times(&times),
@@ -28,7 +27,10 @@ pub(super) fn assemble(evidence: &Evidence) -> Vec<TimeSeries> {
         lines,
     };
     let classes = classes(evidence);
-    let threads = by_class(&readings, &chunks, &classes, |process| Some(process.threads));
+    let threads = match evidence.recording().header() {
+        Some(header) if !header.has_threads() => Vec::new(),
+        _ => by_class(&readings, &chunks, &classes, |process| Some(process.threads)),
+    };
     let files = by_class(&readings, &chunks, &classes, |process| process.open_files);
     let all = [
         series(Quantity::Threads, threads),
@@ -84,7 +86,7 @@ fn zombies(evidence: &Evidence) -> Option<TimeSeries> {
     let counts: Vec<(Timestamp, u32)> =
         evidence.samples().map(|sample| (sample.at, sample.zombies)).collect();
     let times: Vec<Timestamp> = counts.iter().map(|(at, _)| *at).collect();
-    let chunks = Chunks::of(&times, evidence.plan.validity.profiler_gap);
+    let chunks = chunks_of(&times, evidence.plan.validity.profiler_gap);
     let values = chunks.values(|index| Some(f64::from(counts[index].1)));
     (total(counts.iter().map(|(_, count)| *count)) > 0).then(|| TimeSeries {
         quantity: Quantity::Zombies,

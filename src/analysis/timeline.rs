@@ -127,7 +127,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Timeline {
 
 fn of_processes(samples: &[&Sample], max_gap: Duration) -> [TimeSeries; 3] {
     let times: Vec<Timestamp> = samples.iter().map(|sample| sample.at).collect();
-    let chunks = Chunks::of(&times, max_gap);
+    let chunks = chunks_of(&times, max_gap);
     let series = |quantity: Quantity, of: fn(Option<&ClassSample>) -> Option<f64>| TimeSeries {
         quantity,
         times: chunks.times(&times),
@@ -195,9 +195,7 @@ fn of_readings(
     let readings: Vec<(Timestamp, SystemSample)> =
         samples.iter().filter_map(|sample| Some((sample.at, sample.system?))).collect();
     let times: Vec<Timestamp> = readings.iter().map(|(at, _)| *at).collect();
-    // The machine is read with some of the samples only: at a long sampling interval, normal
-    // times between two readings exceed `profiler-gap`.
-    let chunks = Chunks::of(&times, max_gap.max(twice_the_median(&times)));
+    let chunks = chunks_of(&times, max_gap);
     let value = |index: usize| Some(quantity.rounded(of(readings[index].1)));
     (!readings.is_empty()).then(|| TimeSeries {
         quantity,
@@ -207,9 +205,37 @@ fn of_readings(
     })
 }
 
-/// Twice the median time between two readings, above which a time without one is a gap.
-pub(super) fn twice_the_median(times: &[Timestamp]) -> Duration {
+/// Chunks of values at these times. A gap is longer than `max_gap`, and than twice the median time
+/// between two values: at a long sampling interval, normal times exceed `profiler-gap`.
+pub(super) fn chunks_of(times: &[Timestamp], max_gap: Duration) -> Chunks {
     let mut intervals: Vec<_> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
     intervals.sort();
-    intervals.get(intervals.len() / 2).copied().unwrap_or_default().saturating_mul(2)
+    let median = intervals.get(intervals.len() / 2).copied().unwrap_or_default();
+    Chunks::of(times, max_gap.max(median.saturating_mul(2)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_long_sampling_interval_is_no_gap_of_a_line() {
+        let sample = |second: u64| Sample {
+            at: Timestamp::from_micros(second * 1_000_000),
+            late_micros: 0,
+            classes: BTreeMap::new(),
+            zombies: 0,
+            left_out: 0,
+            system: None,
+        };
+        let seconds = (0..30).step_by(3).chain([60, 63]);
+        let samples: Vec<Sample> = seconds.map(sample).collect();
+        let samples: Vec<&Sample> = samples.iter().collect();
+        for series in of_processes(&samples, Duration::from_secs(2)) {
+            // One for each sample, and one in the middle of the time without samples.
+            assert_eq!(series.times.len(), 12 + 1, "{:?}", series.quantity);
+        }
+    }
 }

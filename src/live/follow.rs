@@ -1,12 +1,12 @@
 //! Follower of a run: reads what is added to the run's files.
 
 use std::fs;
-use std::time::SystemTime;
 
 use super::LiveState;
+use super::profile::TableFile;
 use crate::record::environment::Environment;
 use crate::record::events::EventLine;
-use crate::record::profile::{ProcessTable, ProfileLine};
+use crate::record::profile::ProfileLine;
 use crate::record::{LogTail, RecordError, RunDir, read, read_json};
 
 /// Follower of a run. Scenarios write their progress for as long as it exists.
@@ -17,8 +17,7 @@ pub struct Follower {
     events: LogTail<EventLine>,
     profile: LogTail<ProfileLine>,
     has_environment: bool,
-    /// Time at which the process table was written that was read last.
-    table_written: Option<SystemTime>,
+    table: TableFile,
 }
 
 impl Follower {
@@ -32,7 +31,8 @@ impl Follower {
         })?;
         let state = LiveState::new(run.id(), read(&run.plan())?, run.read_facts()?);
         let (events, profile) = (LogTail::new(run.events()), LogTail::new(run.samples()));
-        Ok(Self { run, state, events, profile, has_environment: false, table_written: None })
+        let table = TableFile::new(run.processes());
+        Ok(Self { run, state, events, profile, has_environment: false, table })
     }
 
     /// Reads what was added. What cannot be read stays as it was: the page is no part of the run,
@@ -50,7 +50,9 @@ impl Follower {
             }
         }
         // Before the profile, whose readings name processes of the table.
-        self.read_table();
+        if let Some(table) = self.table.read_new() {
+            self.state.set_processes(&table);
+        }
         for line in self.profile.read_new().unwrap_or_default() {
             self.state.add_profile_line(&line);
         }
@@ -64,18 +66,6 @@ impl Follower {
             if is_done {
                 self.state.set_done(scenario);
             }
-        }
-    }
-
-    fn read_table(&mut self) {
-        let path = self.run.processes();
-        let written = fs::metadata(&path).and_then(|table| table.modified()).ok();
-        if written.is_some()
-            && written != self.table_written
-            && let Ok(table) = read::<ProcessTable>(&path)
-        {
-            self.table_written = written;
-            self.state.set_processes(&table);
         }
     }
 

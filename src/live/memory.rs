@@ -36,9 +36,11 @@ pub(super) struct Memory {
 
 /// Processes by class at one time.
 #[derive(Clone, Debug)]
-pub(super) struct Latest {
-    pub(super) at: Timestamp,
-    pub(super) classes: BTreeMap<ProcessClass, ClassSample>,
+pub struct Latest {
+    /// Time of the sample, or of the readings of single processes.
+    pub at: Timestamp,
+    /// Processes of each class that has any.
+    pub classes: BTreeMap<ProcessClass, ClassSample>,
 }
 
 impl Memory {
@@ -154,8 +156,13 @@ impl Latest {
         total(self.classes.values().map(figure))
     }
 
+    /// Number of processes.
+    pub fn processes(&self) -> u32 {
+        self.count(|class| class.count)
+    }
+
     /// RSS sum of all processes.
-    pub(super) fn rss_sum(&self) -> ByteSize {
+    pub fn rss_sum(&self) -> ByteSize {
         self.classes.values().map(|class| class.rss_sum).sum()
     }
 

@@ -237,7 +237,7 @@ impl LiveState {
         let latest = self.memory.latest()?;
         Some(Totals {
             age: now.since(latest.at),
-            processes: latest.count(|class| class.count),
+            processes: latest.processes(),
             executors: latest.executors(),
             threads: latest.count(|class| class.threads),
             zombies: self.memory.zombies(),

@@ -2,7 +2,8 @@
 //! comparison.
 //!
 //! sysinfo has no high-water marks, so a peak is the largest sample and short spikes are
-//! missed ([`ProfilerLevel::SampledRss`]). Sockets, PSS and USS are not available.
+//! missed ([`ProfilerLevel::SampledRss`]). PSS and USS are not available. Threads and sockets are
+//! read where there is a `/proc`; elsewhere the header of the profile says that they are not.
 
 use std::io;
 use std::time::Duration;
@@ -14,17 +15,19 @@ use sysinfo::{
 use super::Marker;
 use super::source::{Listed, Memory, Name, ProcessEvents, ProcessSource, PssUss, Reading};
 use crate::ids::ProcessIdentity;
+use crate::listeners::Listeners;
 use crate::process::{self, ProcessStat};
 use crate::record::profile::{Output, ProfilerLevel, UnreadOutput};
 
 /// Processes of this machine, as of the last list.
 pub(super) struct Sampled {
     system: System,
+    listeners: Listeners,
 }
 
 impl Sampled {
     pub(super) fn new() -> Result<Self, sysinfo::Error> {
-        Ok(Self { system: System::new()? })
+        Ok(Self { system: System::new()?, listeners: Listeners::default() })
     }
 
     fn process(&self, pid: u32) -> Option<&Process> {
@@ -88,8 +91,8 @@ impl ProcessSource for Sampled {
             .is_some_and(|process| process.environ().iter().any(|have| *have == *wanted))
     }
 
-    fn listening_ports(&mut self, _pid: u32) -> Vec<u16> {
-        Vec::new()
+    fn listening_ports(&mut self, pid: u32) -> Vec<u16> {
+        self.listeners.ports_of(pid)
     }
 
     fn open(&mut self, pid: u32) -> ProcessIdentity {
@@ -105,14 +108,14 @@ impl ProcessSource for Sampled {
             {
                 // sysinfo's name does not change when a process sets its title.
                 let first = process.cmd().first().map_or(&b""[..], |word| word.as_encoded_bytes());
-                // sysinfo has no thread count without listing all threads.
                 let (rss, name) = (process.memory(), Name::of(first));
                 Reading::Memory(Memory {
                     rss,
                     anonymous: None,
                     high_water: rss,
                     swap: None,
-                    threads: 1,
+                    // sysinfo has no thread count without listing all threads.
+                    threads: process::threads(handle.pid).unwrap_or(1),
                     name,
                     high_water_read: true,
                     cached: false,
@@ -147,6 +150,9 @@ impl ProcessSource for Sampled {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_os = "linux")]
+    use std::{net::TcpListener, sync::Barrier, thread};
+
     use super::*;
 
     #[test]
@@ -159,5 +165,27 @@ mod tests {
         assert!(matches!(source.read(&mut handle), Reading::Memory(memory) if memory.rss > 0));
         let mut text = Vec::new();
         assert!(source.command_line(me, &mut text) && text.contains(&0));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn threads_and_ports_are_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut source = Sampled::new().unwrap();
+        let (me, mut all, done) = (std::process::id(), Vec::new(), Barrier::new(9));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| done.wait());
+            }
+            source.list(&mut all).unwrap();
+            let mut handle = source.open(me);
+            let reading = source.read(&mut handle);
+            done.wait();
+            assert!(
+                matches!(reading, Reading::Memory(memory) if memory.threads > 8),
+                "{reading:?}"
+            );
+        });
+        assert!(source.listening_ports(me).contains(&listener.local_addr().unwrap().port()));
     }
 }

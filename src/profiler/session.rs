@@ -1,5 +1,6 @@
 //! Sampling loop of one profile, from the first sample to the footer.
 
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -127,6 +128,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             interval,
             level: self.tree.level(),
             kernel_events: self.tree.has_fork_events(),
+            threads_and_sockets: Some(fs::read_dir(format!("/proc/{}/fd", self.root.pid)).is_ok()),
             memory_total: self.host.memory_total(),
             cpus: self.host.cpus(),
         };

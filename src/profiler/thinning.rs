@@ -1,32 +1,20 @@
 //! Thinning of samples: a profile of a day stays small, and keeps every extreme.
 //!
-//! Samples are written as they come for [`FULL`], longer than most runs. After that they are
-//! collected for [`WINDOW`], and of each window two kinds are written: those without which two
-//! samples would be more than [`SPACING`] apart, and those with an extreme of any figure, of a
+//! Samples are written as they come for [`UNTHINNED`], longer than most runs. After that they are
+//! collected for [`THINNED_TOGETHER`], and of each window two kinds are written: those without which
+//! two samples would be more than [`SPACING`] apart, and those with an extreme of any figure, of a
 //! class or of the whole. Each written sample has the number of samples that were left out before
 //! it. Peaks of processes are high-water marks, which do not depend on samples. Readings of
 //! executors are thinned by the requests that they show (`executors`).
 
 mod executors;
 
-use std::time::Duration;
-
 use self::executors::ExecutorThinner;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
-use crate::record::profile::{ProfileLine, Sample};
+use crate::record::profile::{ProfileLine, SPACING, Sample, THINNED_TOGETHER, UNTHINNED};
 use crate::units::total;
-
-/// Time from the first sample in which every sample is written, and every reading of an executor.
-const FULL: Duration = Duration::from_secs(30 * 60);
-
-/// Time whose samples and readings are thinned together, and are lost if the profiler is killed.
-const WINDOW: Duration = Duration::from_secs(60);
-
-/// Longest time between two written samples; a longer one is a gap in the sampling. Below the
-/// default of `profiler-gap`, from which on a gap counts.
-const SPACING: Duration = Duration::from_secs(1);
 
 /// Thinner of the lines of one profile.
 #[derive(Debug, Default)]
@@ -89,10 +77,11 @@ impl Thinner {
     /// Adds a sample, and returns those that are to be written now.
     fn add(&mut self, sample: Sample) -> Vec<Sample> {
         let began = *self.began.get_or_insert(sample.at);
-        if sample.at.since(began) < FULL {
+        if sample.at.since(began) < UNTHINNED {
             return vec![sample];
         }
-        let is_over = self.window.first().is_some_and(|first| sample.at.since(first.at) >= WINDOW);
+        let is_over =
+            self.window.first().is_some_and(|first| sample.at.since(first.at) >= THINNED_TOGETHER);
         let written = if is_over { self.end_window() } else { Vec::new() };
         self.window.push(sample);
         written

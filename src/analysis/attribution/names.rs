@@ -77,7 +77,9 @@ impl<'a> Names<'a> {
         let requests = requests.map_or(&[][..], |record| &record.requests);
         let readings = histories.iter().flat_map(|history| &history.readings);
         let ended = || histories.iter().flat_map(|history| history.ended.iter().copied());
-        let all_seen_are_listed = ended().all(|executor| executor.unlisted.is_none());
+        // Of an executor that still lived when the file was read, the last request is in no line.
+        let is_listed = ended().next().is_none() || recording.ended_cleanly();
+        let all_seen_are_listed = is_listed && ended().all(|executor| executor.unlisted.is_none());
         let in_readings = readings.filter_map(|reading| reading.output.request());
         let in_lines = ended().flat_map(|executor| &executor.requests);
         Self {

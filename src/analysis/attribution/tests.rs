@@ -255,9 +255,15 @@ fn a_request_too_short_to_be_seen_is_found_in_the_record() {
         assert_eq!(*cause, Cause::Unknown(UnknownCause::NotListed), "{list:?}");
     }
     // One that was seen may be the one: the profile of hours does not list it.
-    costs::leave_out_requests(&mut profile, 11, 2);
     let unknown = Cause::Unknown(UnknownCause::NotAllListed);
+    costs::leave_out_requests(&mut profile, 11, 2);
     assert_eq!(profile.cause(&requests), unknown);
+    // Nor the last one of an executor before the profile has ended.
+    profile.lines.pop();
+    costs::leave_out_requests(&mut profile, 11, 0);
+    assert_eq!(profile.cause(&requests), unknown);
+    profile.lines.push(ProfileLine::Footer { at: at(9000), wrote: None });
+    assert_eq!(ids(&profile.cause(&requests)), ["a"]);
 }
 
 #[test]
@@ -350,6 +356,7 @@ fn a_profile_without_readings_of_executors_has_no_attribution() {
         interval: Duration::from_millis(50),
         level: ProfilerLevel::HighWaterMark,
         kernel_events: false,
+        threads_and_sockets: Some(true),
         memory_total: ByteSize::gib(1),
         cpus: 1,
     })];

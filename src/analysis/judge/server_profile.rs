@@ -27,7 +27,9 @@ impl Findings {
                 Severity::Inconclusive,
                 format!(
                     "the server's profile does not cover baseline to cooldown: start `cargo xtask \
-                     profile` there before the load and end it after; if it went on, merge all of it with `cargo xtask report {} --server-profile PATH`",
+                     profile` there before the load and end it after; if it went on, merge all of \
+                     it, as of a minute after the load or later, with `cargo xtask report {} \
+                     --server-profile PATH`",
                     shell::word(&evidence.name)
                 ),
             );

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Resolver;
 use super::size::MAX_ITERATIONS;
 use crate::config::suggest;
+use crate::record::profile::SPACING;
 
 /// Upper bound of configured times. Far longer ones would overflow when added to an instant.
 pub(super) const LONGEST_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -28,6 +29,13 @@ impl Resolver<'_> {
         }
         if self.config.server_metrics.interval < Duration::from_millis(100) {
             self.error("[server-metrics] interval: must be at least 100ms".to_owned());
+        }
+        // Samples of a profile of hours are as far apart, and no gap.
+        if self.config.validity.profiler_gap < SPACING {
+            self.error(format!(
+                "[validity] profiler-gap: must be at least {}",
+                humantime::format_duration(SPACING)
+            ));
         }
         if settings.baseline.is_zero() {
             self.error("baseline: must be longer than 0s".to_owned());
@@ -65,5 +73,30 @@ impl Resolver<'_> {
                 humantime::format_duration(LONGEST_TIME)
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::tests::MACHINE;
+    use crate::config::Config;
+    use crate::plan::{LoadPlan, UsageErrors};
+    use crate::record::request::LoadRequest;
+
+    #[rstest]
+    #[case::of_less_than_a_second("500ms", Some("[validity] profiler-gap: must be at least 1s"))]
+    #[case::of_a_second("1s", None)]
+    fn a_sampling_gap_that_thinned_samples_do_not_show_is_an_error(
+        #[case] gap: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let text = format!("[plans.default]\n[validity]\nprofiler-gap = \"{gap}\"\n");
+        let config = Config::parse(&text, "skyload.toml").unwrap();
+        let resolved = LoadPlan::resolve(&LoadRequest::default(), &config, &MACHINE);
+        let errors = resolved.err().map(|UsageErrors(errors)| errors).unwrap_or_default();
+        let found = errors.iter().find(|error| error.contains("profiler-gap"));
+        assert_eq!(found.map(String::as_str), expected);
     }
 }

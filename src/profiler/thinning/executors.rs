@@ -1,10 +1,10 @@
 //! Thinning of the readings of executors: two for each request would be gigabytes a day.
 //!
-//! Readings are written as they come for as long as samples are ([`FULL`]). After that they are
-//! collected for a [`WINDOW`], and of each executor those stay that raise its high-water mark, and
-//! the largest RSS of each [`PART`], to within [`PART_RISE`]. Each of them stays with what its
-//! request is told from: the reading before it, the first and the last reading of the request, and
-//! the one before these. The last reading of an executor stays, too.
+//! Readings are written as they come for as long as samples are ([`UNTHINNED`]). After that they are
+//! collected for a window of [`THINNED_TOGETHER`], and of each executor those stay that raise its
+//! high-water mark, and the largest RSS of each [`PART`], to within [`PART_RISE`]. Each of them
+//! stays with what its request is told from: the reading before it, the first and the last reading
+//! of the request, and the one before these. The last reading of an executor stays, too.
 //!
 //! What every request cost is found from all readings, and written in one line for each window. An
 //! executor that has exited is forgotten with the window.
@@ -13,12 +13,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{FULL, WINDOW};
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::record::profile::{
     EndedRequests, ExecutedRequest, ExecutorReading, ExecutorRequests, PEAK_NOISE, ProfileLine,
-    RequestFinder, UnlistedRequests,
+    RequestFinder, THINNED_TOGETHER, UNTHINNED, UnlistedRequests,
 };
 use crate::units::ByteSize;
 
@@ -91,10 +90,10 @@ impl ExecutorThinner {
     /// written.
     pub(in crate::profiler) fn advance(&mut self, at: Timestamp) -> Vec<ProfileLine> {
         let began = *self.began.get_or_insert(at);
-        if at.since(began) < FULL {
+        if at.since(began) < UNTHINNED {
             return Vec::new();
         }
-        if at.since(*self.window.get_or_insert(at)) < WINDOW {
+        if at.since(*self.window.get_or_insert(at)) < THINNED_TOGETHER {
             return Vec::new();
         }
         self.window = Some(at);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use super::*;
 use crate::ids::ProcessIdentity;
@@ -64,12 +65,13 @@ fn half_an_hour_is_written_whole() {
 
 #[test]
 fn a_day_of_samples_takes_less_than_100_megabytes() {
-    // The time after `FULL` is thinned evenly, so that ten minutes of it stand for all.
+    // The time after `UNTHINNED` is thinned evenly, so that ten minutes of it stand for all.
     let part = Duration::from_secs(600);
-    let samples = (0..1).chain(ticks(FULL)..ticks(FULL + part)).map(sample);
+    let samples = (0..1).chain(ticks(UNTHINNED)..ticks(UNTHINNED + part)).map(sample);
     let thinned = size(&written(samples));
     let whole: Vec<Sample> = (0..1_000).map(sample).collect();
-    let [parts, full] = [(DAY - FULL).div_duration_f64(part), FULL.div_duration_f64(TICK) / 1e3];
+    let [parts, full] =
+        [(DAY - UNTHINNED).div_duration_f64(part), UNTHINNED.div_duration_f64(TICK) / 1e3];
     let day = f64::from(u32::try_from(thinned).unwrap()) * parts
         + f64::from(u32::try_from(size(&whole)).unwrap()) * full;
     assert!(day < 100e6, "{day}");
@@ -77,7 +79,7 @@ fn a_day_of_samples_takes_less_than_100_megabytes() {
 
 #[test]
 fn spikes_and_troughs_of_one_sample_stay() {
-    let (class, first) = (ProcessClass::ShortExecutor, ticks(FULL));
+    let (class, first) = (ProcessClass::ShortExecutor, ticks(UNTHINNED));
     let change = |index: u64, mib: u64| {
         let mut sample = sample(index);
         sample.classes.get_mut(&class).unwrap().rss_sum = ByteSize::mib(mib);
@@ -97,7 +99,7 @@ fn spikes_and_troughs_of_one_sample_stay() {
 
 #[test]
 fn written_samples_are_at_most_a_second_apart_and_count_those_left_out() {
-    let first = ticks(FULL);
+    let first = ticks(UNTHINNED);
     let written = written((0..1).chain(first..first + 6_000).map(sample));
     let apart = written[1..].windows(2).map(|pair| pair[1].at.since(pair[0].at));
     assert!(apart.max().unwrap() <= SPACING + TICK);
@@ -109,7 +111,7 @@ fn written_samples_are_at_most_a_second_apart_and_count_those_left_out() {
 
 #[test]
 fn both_ends_of_a_sampling_gap_stay() {
-    let first = ticks(FULL);
+    let first = ticks(UNTHINNED);
     let flat = |index| Sample { at: at(index), ..sample(first) };
     let gap = first + 105..first + 185;
     let samples = (0..1).chain(first..gap.start + 1).chain(gap.end..first + 400).map(flat);
@@ -121,7 +123,7 @@ fn both_ends_of_a_sampling_gap_stay() {
 #[test]
 fn the_window_is_bounded() {
     let mut thinner = Thinner::default();
-    let first = ticks(FULL);
+    let first = ticks(UNTHINNED);
     for index in (0..1).chain(first..first + 6_000) {
         thinner.add(sample(index));
         assert!(thinner.window.len() <= 1_200);
@@ -133,7 +135,7 @@ fn other_lines_are_written_at_once_and_readings_of_executors_end_no_window() {
     let mut thinner = LineThinner::default();
     let mut written = Vec::new();
     // A minute beyond the time that is written whole.
-    for index in std::iter::once(0).chain(ticks(FULL)..ticks(FULL + WINDOW)) {
+    for index in std::iter::once(0).chain(ticks(UNTHINNED)..ticks(UNTHINNED + THINNED_TOGETHER)) {
         written.extend(thinner.add(ProfileLine::Sample(sample(index))));
         for pid in 1..=3 {
             written.extend(thinner.add(ProfileLine::Executor(reading(index, pid, None))));
@@ -222,14 +224,13 @@ fn a_day_of_5_requests_a_second_in_50_executors_takes_less_than_200_megabytes() 
     let part = Duration::from_secs(20 * 60);
     let mut thinned = 0.0;
     let mut written = 0;
-    for line in lines_of(ticks(FULL)..ticks(FULL + part)) {
+    for line in lines_of(ticks(UNTHINNED)..ticks(UNTHINNED + part)) {
         let lines = thinner.add(line);
         written += lines.iter().filter(|line| matches!(line, ProfileLine::Requests(_))).count();
         thinned += bytes(&lines);
     }
     assert!(written >= 19, "{written}");
-    let day = bytes(&whole) * FULL.div_duration_f64(whole_part)
-        + thinned * (DAY - FULL).div_duration_f64(part);
-    eprintln!("DAY {day}");
+    let day = bytes(&whole) * UNTHINNED.div_duration_f64(whole_part)
+        + thinned * (DAY - UNTHINNED).div_duration_f64(part);
     assert!(day < 200e6, "{day}");
 }

@@ -10,6 +10,7 @@ mod process;
 mod readings;
 mod requests;
 mod sample;
+mod thinned;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub use requests::{
     EndedRequests, ExecutedRequest, ExecutorRequests, RequestFinder, UnlistedRequests,
 };
 pub use sample::{ClassSample, KeywordMemory, Sample, SystemSample, UpstreamSample};
+pub use thinned::{SPACING, THINNED_TOGETHER, UNTHINNED};
 
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
@@ -108,8 +110,26 @@ pub struct ProfileHeader {
     /// Whether the kernel reports each fork, exec and exit (proc connector). Without these
     /// events, processes that live only between two samples are missed.
     pub kernel_events: bool,
+    /// Whether threads and sockets of the server's processes can be read; `None` in profiles of
+    /// builds that did not check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads_and_sockets: Option<bool>,
     /// Total memory of the machine.
     pub memory_total: ByteSize,
     /// Number of CPUs of the machine.
     pub cpus: usize,
+}
+
+impl ProfileHeader {
+    /// Whether the numbers of threads were read, and not taken to be one of each process.
+    pub fn has_threads(&self) -> bool {
+        self.level != ProfilerLevel::SampledRss || self.threads_and_sockets == Some(true)
+    }
+
+    /// Whether the ports of processes were read. Without them, the queue and web workers are not
+    /// told from starting executors.
+    pub fn has_ports(&self) -> bool {
+        let without = [ProfilerLevel::SampledRss, ProfilerLevel::HighWaterMarkOfAnother];
+        self.threads_and_sockets.unwrap_or(!without.contains(&self.level))
+    }
 }

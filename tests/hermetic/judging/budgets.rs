@@ -3,9 +3,10 @@
 use rstest::rstest;
 use skyload::analysis::{Evidence, LimitState, Report, Severity, Verdict};
 use skyload::class::ProcessClass;
-use skyload::metric::{Amount, ServerMetric};
+use skyload::metric::{Amount, Metric, ServerMetric};
+use skyload::plan::ServerTarget;
 use skyload::record::events::{Event, LoggedEvent, StopReason, Unsettled};
-use skyload::record::profile::{ClassSnapshot, Phase, ProfileLine};
+use skyload::record::profile::{ClassSnapshot, Phase, ProfileLine, ProfilerLevel};
 use skyload::units::ByteSize;
 
 use super::changes::{Change, assert_verdict};
@@ -40,6 +41,21 @@ fn leak(evidence: &mut Evidence, count: usize, limit: u64) {
     let titles = vec!["SkyPilot:executor:short".to_owned(); count];
     evidence.happens(ALL_ENDED + 1_000, Event::LeakedProcesses(titles));
     evidence.limit(LeakedProcesses, Amount::Count(limit));
+}
+
+/// Sets what the profiler could read of processes.
+fn read(evidence: &mut Evidence, level: ProfilerLevel, threads_and_sockets: Option<bool>) {
+    let Some(ProfileLine::Header(header)) = evidence.profile.first_mut() else {
+        panic!("a header")
+    };
+    (header.level, header.threads_and_sockets) = (level, threads_and_sockets);
+}
+
+/// Makes it a server that may have web workers, with a process that may be one.
+fn deploy(evidence: &mut Evidence) {
+    evidence.plan.server = ServerTarget::Isolated { deploy: true };
+    evidence.limit(Metric::max_peak(ProcessClass::ServerWorker), ByteSize::mib(100));
+    evidence.record(2).class = ProcessClass::StartingExecutor;
 }
 
 fn count(limit: u64) -> Amount {
@@ -83,6 +99,28 @@ fn count(limit: u64) -> Amount {
 #[case::threads_without_a_profile(
     |e: &mut Evidence| { e.limit(Threads, count(9)); (e.profile, e.processes) = (Vec::new(), None); },
     Inconclusive, "threads: budget not checked")]
+#[case::threads_that_were_not_read(
+    |e: &mut Evidence| { e.limit(Threads, count(9)); read(e, ProfilerLevel::SampledRss, None); },
+    Inconclusive, "threads: budget not checked")]
+#[case::threads_beside_sampled_peaks(
+    |e: &mut Evidence| { e.limit(Threads, count(8)); read(e, ProfilerLevel::SampledRss, Some(true)); },
+    OverBudget, "threads: 9, budget 8")]
+#[case::web_workers_without_their_ports(
+    |e: &mut Evidence| { deploy(e); read(e, ProfilerLevel::SampledRss, Some(false)); },
+    Inconclusive, "server-worker: budget not checked")]
+#[case::web_workers_of_another_user(
+    |e: &mut Evidence| { deploy(e); read(e, ProfilerLevel::HighWaterMarkOfAnother, None); },
+    Inconclusive, "server-worker: budget not checked")]
+#[case::no_web_workers(
+    |e: &mut Evidence| { deploy(e); read(e, ProfilerLevel::HighWaterMark, Some(true)); },
+    Pass, "budget skipped, no such process: long-executor, server-worker")]
+#[case::web_workers_of_a_server_without(
+    |e: &mut Evidence| {
+        deploy(e);
+        e.plan.server = ServerTarget::Isolated { deploy: false };
+        read(e, ProfilerLevel::HighWaterMarkOfAnother, None);
+    },
+    Pass, "")]
 #[case::no_zombies(|e: &mut Evidence| e.limit(Zombies, count(0)), Pass, "")]
 #[case::zombies_at_their_budget(
     |e: &mut Evidence| { e.zombies_from(ALL_ENDED, 2); e.limit(Zombies, count(2)); }, Pass, "")]

@@ -190,6 +190,7 @@ fn profile() -> Vec<ProfileLine> {
         interval: Duration::from_millis(200),
         level: ProfilerLevel::ExitRecords,
         kernel_events: true,
+        threads_and_sockets: Some(true),
         memory_total: ByteSize::gib(16),
         cpus: 2,
     })];

@@ -23,15 +23,24 @@ fn remote_run() -> Evidence {
     remote(|_| ())
 }
 
-/// Evidence of a remote run with a change from before its times are the server's.
-fn remote(change: impl FnOnce(&mut Evidence)) -> Evidence {
-    let request = LoadRequest {
+/// Request for a load of a remote server, with a profile from its machine.
+pub(super) fn remote_request() -> LoadRequest {
+    LoadRequest {
         server: Some("http://127.0.0.1:1".to_owned()),
         server_profile: Some("/profile".into()),
         ..four_users()
-    };
-    let mut run = good_run(&request);
+    }
+}
+
+/// Evidence of a remote run with a change from before its times are the server's.
+fn remote(change: impl FnOnce(&mut Evidence)) -> Evidence {
+    let mut run = good_run(&remote_request());
     change(&mut run);
+    with_profile_from_the_server(run)
+}
+
+/// Evidence of a run whose profile has times of the server's clock and knows no phases.
+pub(super) fn with_profile_from_the_server(mut run: Evidence) -> Evidence {
     let offset = ClockOffset::bounded_by(at(0), at(20).plus(AHEAD), at(40));
     run.happens(ALL_ENDED + 100, Event::ClockCompared(offset));
     for line in &mut run.profile {

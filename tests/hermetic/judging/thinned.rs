@@ -12,10 +12,12 @@ use skyload::record::profile::{
     EndedRequests, ExecutedRequest, ExecutorMemory, ExecutorReading, ExecutorRequests, Output,
     Phase, ProcessReading, ProcessRecord, ProfileLine, Readings, Sample, UnlistedRequests,
 };
+use skyload::record::request::LoadRequest;
 use skyload::record::{ServerRequest, ServerRequests, Version};
 use skyload::units::ByteSize;
 
 use super::evidence::{LOAD_BEGAN, at, four_users, good_run};
+use super::server_profiles::{remote_request, with_profile_from_the_server};
 
 const MINUTE: u64 = 60_000;
 const END: u64 = 55 * MINUTE;
@@ -151,12 +153,18 @@ impl Executor {
 
 /// Run of 55 minutes with a request of an executor each half a second.
 fn long_run() -> Evidence {
-    let mut run = good_run(&four_users());
+    long_run_of(&four_users(), 0, END)
+}
+
+/// Run between two times of a profile of 55 minutes with a request of an executor each half a
+/// second.
+fn long_run_of(request: &LoadRequest, began: u64, ended: u64) -> Evidence {
+    let mut run = good_run(request);
     run.events = [
-        (0, Event::PhaseBegan(Phase::Baseline)),
-        (MINUTE, Event::PhaseBegan(Phase::Load)),
-        (END - MINUTE, Event::PhaseBegan(Phase::Cooldown)),
-        (END, Event::PhasesEnded),
+        (began, Event::PhaseBegan(Phase::Baseline)),
+        (began + MINUTE, Event::PhaseBegan(Phase::Load)),
+        (ended - MINUTE, Event::PhaseBegan(Phase::Cooldown)),
+        (ended, Event::PhasesEnded),
     ]
     .map(|(millis, event)| LoggedEvent { at: at(millis), event })
     .to_vec();
@@ -177,6 +185,7 @@ fn long_run() -> Evidence {
         table.processes.push(ProcessRecord {
             identity: process,
             class: ProcessClass::ShortExecutor,
+            last_read: Some(at(END)),
             peak: Some(ByteSize((peak << 10) + unread)),
             ..table.processes[0].clone()
         });
@@ -210,6 +219,27 @@ fn figures_of_executors_are_the_same_with_and_without_thinning() {
     let short =
         |of: &[ExecutorClass]| of.iter().map(|of| (of.peak, of.cause.clone())).collect::<Vec<_>>();
     assert_eq!(short(&thin.classes), short(&whole.classes));
+    assert_eq!(thin, whole);
+}
+
+#[test]
+fn requests_of_the_first_and_the_last_minute_count_in_a_merged_profile() {
+    // At both ends, no executor runs a request. The end is 30 s before that of a window.
+    let (began, ended) = (34 * MINUTE + 19_000, 51 * MINUTE + 29_000);
+    let mut whole = long_run_of(&remote_request(), began, ended);
+    // All whose requests have a reading after them at both ends.
+    whole.profile.retain(|line| match line {
+        ProfileLine::Executor(reading) => reading.process.pid < 1_016,
+        _ => true,
+    });
+    let mut thin = whole.clone();
+    thin.profile = profiler::thinned(whole.profile.clone(), at(END));
+    let [whole, thin] = [whole, thin].map(|run| {
+        let run = with_profile_from_the_server(run).on_local_clock();
+        Report::assemble(&run).attribution.expect("executors were read").costs
+    });
+    let seen: u32 = whole.iter().map(|cost| cost.seen).sum();
+    assert_eq!(seen, 16 * (17 * 6 + 1), "a request each 10 s");
     assert_eq!(thin, whole);
 }
 

@@ -104,6 +104,8 @@ fn the_header_of_a_sampled_profile_has_its_level() -> anyhow::Result<()> {
     let interval = Duration::from_millis(50);
     let profile = profile("read go; echo done; read forever", LevelChoice::Sampled, interval)?;
     assert_eq!(level_of(&profile), (ProfilerLevel::SampledRss, false));
+    let Some(ProfileLine::Header(header)) = profile.lines.first() else { panic!("a header") };
+    assert_eq!(header.has_threads() && header.has_ports(), cfg!(target_os = "linux"));
     assert!(profile.table.processes[0].peak > Some(ByteSize(0)));
     Ok(())
 }

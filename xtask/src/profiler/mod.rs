@@ -6,7 +6,7 @@ mod process;
 use skyload::profiler::check_level;
 use skyload::record::profile::LevelChoice;
 
-pub(crate) use live::last_samples;
+pub(crate) use live::{last_lines, last_samples};
 pub(crate) use process::ProfilerProcess;
 
 /// Usage error if the selected level of reading peaks is not available on this machine.

@@ -85,7 +85,7 @@ fn of_very_many_executors_the_largest_are_drawn() {
     assert_eq!((short.executors_left_out, short.requests.len()), (10, 300));
 }
 
-/// Adds a line with so many requests of an executor that are not listed.
+/// Adds a line with so many requests of an executor that are not listed, and none that is.
 pub(super) fn leave_out_requests(profile: &mut Profile, pid: u32, requests: u32) {
     let executor = ExecutorRequests {
         pid,
@@ -93,7 +93,8 @@ pub(super) fn leave_out_requests(profile: &mut Profile, pid: u32, requests: u32)
         peak: ByteSize::mib(100),
         requests: Vec::new(),
         running_since_mark: None,
-        unlisted: Some(UnlistedRequests { requests, ..UnlistedRequests::default() }),
+        unlisted: (requests > 0)
+            .then(|| UnlistedRequests { requests, ..UnlistedRequests::default() }),
     };
     let line = EndedRequests { at: at(9000), executors: vec![executor] };
     profile.lines.push(ProfileLine::Requests(line));

@@ -9,7 +9,7 @@ const BEGAN: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 
 /// Time in milliseconds after the time that is written whole.
 fn at(millis: u64) -> Timestamp {
-    BEGAN.plus(FULL).plus(Duration::from_millis(millis))
+    BEGAN.plus(UNTHINNED).plus(Duration::from_millis(millis))
 }
 
 /// Thinner that has begun to thin, and its next reading.

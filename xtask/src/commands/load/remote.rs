@@ -39,7 +39,8 @@ fn compare_and_merge(context: &Context<'_>, events: &mut Events) -> Result<()> {
     let Some(path) = &plan.server_profile else { return Ok(()) };
     let step = progress.step("Merging the server's profile");
     if let Ok(offset) = offset {
-        server_profile::wait_for_list(path, offset.to_remote(ended), signals);
+        step.update("waiting for what the profiler writes after the run");
+        server_profile::wait_for_newer(path, offset.to_remote(ended), signals);
     }
     server_profile::merge(path, run)
         .context("merging the server's profile, which existed before the load")?;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use host::progress::Step;
+use skyload::live::{Latest, ProfileFollower};
 use skyload::plan::LoadPlan;
 use skyload::poll;
 use skyload::record::RunDir;
@@ -12,12 +13,11 @@ use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::{Phase, Window};
 use skyload::scenario::Group;
 use skyload::traffic;
-use skyload::units::{ByteSize, as_gib};
+use skyload::units::as_gib;
 
 use super::active::ActiveRun;
 use super::monitor::{POLL_INTERVAL, step_result};
 use crate::nextest::LoadProcess;
-use crate::profiler::last_samples;
 
 /// Runs all scenarios of the plan, until they end or there is a reason to end the run early.
 pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
@@ -32,8 +32,12 @@ pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
         None => run.progress.step(title),
     };
     run.monitor.events.note(Event::PhaseBegan(Phase::Load))?;
-    let mut load =
-        RunningLoad { process: run.tests.start_load(plan, run.directory)?, run, step: &step };
+    let mut load = RunningLoad {
+        process: run.tests.start_load(plan, run.directory)?,
+        profile: ProfileFollower::begin(run.directory.profile()),
+        run,
+        step: &step,
+    };
     let mut stopped = None;
     for group in groups {
         stopped = load.load_group(group)?;
@@ -58,6 +62,7 @@ pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
 /// Load in progress.
 struct RunningLoad<'a, 'run> {
     process: LoadProcess,
+    profile: ProfileFollower,
     run: &'a mut ActiveRun<'run>,
     step: &'a Step,
 }
@@ -91,17 +96,18 @@ impl RunningLoad<'_, '_> {
             if has_ended || stopped.is_some() {
                 return Ok(Some(stopped));
             }
-            // Reading the outcomes and the last samples at each poll would take CPU from the run.
+            // Reading the outcomes and the new samples at each poll would take CPU from the run.
             if Instant::now() >= next_line {
                 next_line = Instant::now() + Duration::from_secs(1);
-                show_progress(self.step, plan, directory);
+                self.profile.read_new();
+                show_progress(self.step, plan, directory, self.profile.latest());
             }
             Ok(None)
         })
     }
 }
 
-fn show_progress(step: &Step, plan: &LoadPlan, run: &RunDir) {
+fn show_progress(step: &Step, plan: &LoadPlan, run: &RunDir, server: Option<&Latest>) {
     let loads = || plan.scenarios.iter().filter(|one| !one.id.kind().accompanies_load());
     let ended = loads().filter(|scenario| run.outcome(scenario.id).exists()).count();
     let done = match loads().count() {
@@ -110,10 +116,9 @@ fn show_progress(step: &Step, plan: &LoadPlan, run: &RunDir) {
         all => format!("{ended} of {all} scenarios done"),
     };
     let mut text = done.clone();
-    if let Some(sample) = last_samples(&run.samples()).last() {
-        let processes: u32 = sample.classes.values().map(|class| class.count).sum();
-        let rss: u64 = sample.classes.values().map(|class| class.rss_sum.as_u64()).sum();
-        text += &format!("; server {processes} processes, {:.1} GiB RSS", as_gib(ByteSize(rss)));
+    if let Some(server) = server {
+        let (processes, rss) = (server.processes(), as_gib(server.rss_sum()));
+        text += &format!("; server {processes} processes, {rss:.1} GiB RSS");
     }
     step.reach(&done, text);
 }

@@ -16,18 +16,20 @@ use host::signals::Signals;
 use host::workspace::Workspace;
 use skyload::analysis::PROFILE_BASELINE;
 use skyload::class::ProcessClass;
+use skyload::clock::{Timeline, Timestamp};
 use skyload::ids::RunId;
+use skyload::live::{Latest, ProfileFollower};
 use skyload::plan::UsageErrors;
 use skyload::poll;
 use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::Notice;
 use skyload::record::ProfileDir;
-use skyload::record::profile::{Phase, Sample};
+use skyload::record::profile::{Phase, SystemSample};
 use skyload::units::{as_gib, as_mib};
 
 use crate::commands::{report, runs};
 use crate::flags;
-use crate::profiler::{ProfilerProcess, last_samples, unavailable_level};
+use crate::profiler::{ProfilerProcess, unavailable_level};
 use target::Target;
 
 /// Interval of the checks whether to stop.
@@ -35,6 +37,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Interval of updates of the status line.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Age of the machine's CPU use from which on the status line tells it: after half an hour, samples
+/// are written once a minute.
+const OLD: Duration = Duration::from_secs(5);
 
 /// Reason why a profile ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,7 +123,7 @@ fn profile_until_end(
     step: &Step,
 ) -> (End, Result<()>) {
     let began = Instant::now();
-    let samples = profile.files().samples;
+    let (timeline, mut follower) = (Timeline::start(), ProfileFollower::begin(profile.files()));
     let (mut has_baseline, mut snapshots) = (false, Ok(()));
     let mut next_status = began;
     let Ok(end) = poll::until::<_, Infallible>(POLL_INTERVAL, || {
@@ -141,8 +147,9 @@ fn profile_until_end(
         }
         if Instant::now() >= next_status {
             next_status = Instant::now() + STATUS_INTERVAL;
-            if let Some(status) = status_line(&last_samples(&samples)) {
-                step.update(status);
+            follower.read_new();
+            if let Some(latest) = follower.latest() {
+                step.update(status_line(latest, follower.machine(), timeline.now()));
             }
         }
         Ok(None)
@@ -152,8 +159,11 @@ fn profile_until_end(
 
 /// Status line: `short-executor 5 x 168 MiB, tree 1.24 GiB, CPU 34%`. Executors are count x
 /// largest, sizes are RSS, CPU is the machine's.
-fn status_line(samples: &[Sample]) -> Option<String> {
-    let latest = samples.last()?;
+fn status_line(
+    latest: &Latest,
+    machine: Option<(Timestamp, SystemSample)>,
+    now: Timestamp,
+) -> String {
     let mut parts = Vec::new();
     for class in [ProcessClass::ShortExecutor, ProcessClass::LongExecutor] {
         if let Some(executors) = latest.classes.get(&class) {
@@ -161,55 +171,55 @@ fn status_line(samples: &[Sample]) -> Option<String> {
             parts.push(format!("{class} {} x {largest:.0} MiB", executors.count));
         }
     }
-    let tree = latest.classes.values().map(|class| class.rss_sum).sum();
-    parts.push(format!("tree {:.2} GiB", as_gib(tree)));
-    // Most samples have no CPU figure: sysinfo needs 200 ms between two.
-    let system = samples.iter().rev().find_map(|sample| sample.system);
-    let cpu = system.map(|system| system.cpu_percent);
-    parts.extend(cpu.map(|cpu| format!("CPU {cpu:.0}%")));
-    Some(parts.join(", "))
+    parts.push(format!("tree {:.2} GiB", as_gib(latest.rss_sum())));
+    if let Some((at, machine)) = machine {
+        let (cpu, age) = (machine.cpu_percent, now.since(at));
+        parts.push(match age >= OLD {
+            true => format!("CPU {cpu:.0}% ({} s ago)", age.as_secs()),
+            false => format!("CPU {cpu:.0}%"),
+        });
+    }
+    parts.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use skyload::clock::Timestamp;
-    use skyload::record::profile::{ClassSample, SystemSample};
+    use skyload::record::profile::ClassSample;
     use skyload::units::ByteSize;
 
     use super::*;
 
-    fn sample(system: Option<SystemSample>) -> Sample {
+    #[test]
+    fn the_status_line_has_executors_and_the_latest_known_cpu_figure() {
+        let second = |second: u64| Timestamp::from_micros(second * 1_000_000);
         let rss = |count, each| ClassSample {
             count,
             rss_sum: ByteSize::mib(u64::from(count) * each),
             rss_max: ByteSize::mib(each),
             threads: count,
         };
-        Sample {
-            at: Timestamp::from_micros(0),
-            late_micros: 0,
+        let latest = Latest {
+            at: second(60),
             classes: BTreeMap::from([
                 (ProcessClass::Server, rss(1, 184)),
                 (ProcessClass::ShortExecutor, rss(5, 168)),
             ]),
-            zombies: 0,
-            left_out: 0,
-            system,
-        }
-    }
-
-    #[test]
-    fn the_status_line_has_executors_and_the_latest_known_cpu_figure() {
+        };
         let system = SystemSample {
             cpu_percent: 34.4,
             memory_used: ByteSize::gib(1),
             memory_available: ByteSize::gib(1),
         };
-        let line = status_line(&[sample(Some(system)), sample(None)]);
-        let expected = "short-executor 5 x 168 MiB, tree 1.00 GiB, CPU 34%";
-        assert_eq!(line.as_deref(), Some(expected));
-        assert_eq!(status_line(&[]), None);
+        let machine = Some((second(56), system));
+        let line = status_line(&latest, machine, second(60));
+        assert_eq!(line, "short-executor 5 x 168 MiB, tree 1.00 GiB, CPU 34%");
+        let line = status_line(&latest, machine, second(106));
+        assert_eq!(line, "short-executor 5 x 168 MiB, tree 1.00 GiB, CPU 34% (50 s ago)");
+        assert_eq!(
+            status_line(&latest, None, second(60)),
+            "short-executor 5 x 168 MiB, tree 1.00 GiB"
+        );
     }
 }
