@@ -162,6 +162,7 @@ mod tests {
             pid,
             started: 1_234_567_890,
             rss: ByteSize::mib(200),
+            anonymous: None,
             low: None,
             high: None,
             threads: 12,

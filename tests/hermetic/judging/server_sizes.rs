@@ -346,7 +346,7 @@ fn kills_that_only_the_candidate_has_are_worse(
     #[case] expected: &str,
 ) {
     let (base, candidate) = (three(0, kills[0]), three(3, kills[1]));
-    let (reference, _) = Reference::assemble(&base, &four_users()).expect("runs of one kind");
+    let (reference, _) = Reference::assemble(&base).expect("runs of one kind");
     let file = serde_json::to_string(&reference).expect("it is JSON");
     let reference: Reference = serde_json::from_str(&file).expect("it was just written");
     for compared in [
