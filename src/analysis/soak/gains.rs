@@ -39,8 +39,9 @@ pub(super) fn by_class(
             let identity = process.identity();
             if let Some(start) = starts.get(&identity)
                 && start.from <= one.at
+                && let Some(size) = memory.size(process)
             {
-                now.entry(start.class).or_default().insert(identity, memory.size(process));
+                now.entry(start.class).or_default().insert(identity, size);
             }
         }
         for (class, sizes) in now {

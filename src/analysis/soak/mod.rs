@@ -130,10 +130,10 @@ struct Start {
 type Starts = BTreeMap<ProcessIdentity, Start>;
 
 impl GrowingMemory {
-    /// Memory that all readings have.
+    /// Anonymous memory in a profile that has any.
     fn of(readings: &[&Readings]) -> Self {
         let mut processes = readings.iter().flat_map(|one| &one.processes);
-        match processes.all(|process| process.anonymous.is_some()) {
+        match processes.any(|process| process.anonymous.is_some()) {
             true => Self::Anonymous,
             false => Self::Rss,
         }
@@ -147,11 +147,11 @@ impl GrowingMemory {
         }
     }
 
-    /// Size of a process.
-    fn size(self, process: &ProcessReading) -> ByteSize {
+    /// Size of a process; `None` if it was not read, as of one that has just started.
+    fn size(self, process: &ProcessReading) -> Option<ByteSize> {
         match self {
-            Self::Anonymous => process.anonymous.unwrap_or(process.rss),
-            Self::Rss => process.rss,
+            Self::Anonymous => process.anonymous,
+            Self::Rss => Some(process.rss),
         }
     }
 }
@@ -212,7 +212,8 @@ pub(super) fn assemble(
     };
     let starts: Starts = records.map(start).collect();
     let memory = GrowingMemory::of(&readings);
-    let sum = |one: &Readings| one.processes.iter().map(|process| memory.size(process)).sum();
+    let sum =
+        |one: &Readings| one.processes.iter().filter_map(|process| memory.size(process)).sum();
     let all: Vec<Point> = readings.iter().map(|one| point(first, one.at, sum(one))).collect();
     Some(GrowthRates {
         memory,
@@ -233,9 +234,11 @@ fn of_processes(
     let mut points: BTreeMap<ProcessIdentity, Vec<Point>> = BTreeMap::new();
     for one in readings {
         for process in &one.processes {
-            if starts.get(&process.identity()).is_some_and(|start| start.from <= one.at) {
+            if starts.get(&process.identity()).is_some_and(|start| start.from <= one.at)
+                && let Some(size) = memory.size(process)
+            {
                 let of_process = points.entry(process.identity()).or_default();
-                of_process.push(point(readings[0].at, one.at, memory.size(process)));
+                of_process.push(point(readings[0].at, one.at, size));
             }
         }
     }

@@ -168,11 +168,22 @@ fn mapped_files_that_the_kernel_drops_do_not_count(
 }
 
 #[test]
-fn the_rss_counts_where_a_process_has_no_reading_of_anonymous_memory() {
+fn a_process_without_a_reading_of_anonymous_memory_does_not_count() {
     let with = Process { mapped: Some(dropped), ..process(ShortExecutor, 0..1300, |_| 170.0) };
-    let rates = growth(1200, &[with, process(ShortExecutor, 0..1300, |_| 170.0)]);
+    // As a command that ends soon after its start.
+    let without = process(ShortExecutor, 0..1300, |age| 170.0 + age);
+    let rates = growth(1200, &[with, without]);
+    assert_eq!(rates.memory, GrowingMemory::Anonymous);
+    let short = rates.class(ShortExecutor).unwrap();
+    assert_eq!(short.processes, 1);
+    assert!(interval(short.growth).estimate < GrowthRate::mib_per_hour(10.0), "{short:?}");
+}
+
+#[test]
+fn a_profile_without_anonymous_memory_has_the_growth_of_the_rss() {
+    let rates = growth(1200, &[process(ShortExecutor, 0..1300, |age| 170.0 + age / 60.0)]);
     assert_eq!(rates.memory, GrowingMemory::Rss);
-    assert!(!interval(rates.all_processes).is_growth());
+    assert_eq!(interval(rates.all_processes).estimate.to_string(), "60.0 MiB/h");
 }
 
 #[test]

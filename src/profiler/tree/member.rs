@@ -288,14 +288,14 @@ impl<H> Member<H> {
             // Needs the previous high-water mark and time of reading, which are replaced below.
             self.update_growth(memory, at);
         }
+        // Read less often than the rest, and first as a fork.
+        self.anonymous = memory.anonymous.or(self.anonymous);
         // Also set for a fork: a later drop below this value shows an exec without an event.
         self.high_water = Some(memory.high_water);
         if self.is_pre_exec(at) {
             return;
         }
         self.rss = Some(RssRange::with(self.rss, memory));
-        // Read less often than the rest.
-        self.anonymous = memory.anonymous.or(self.anonymous);
         if !memory.cached {
             // A cached reading must not count: growth since the last real one is unread.
             self.last_read = Some(at);
