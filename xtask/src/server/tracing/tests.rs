@@ -18,7 +18,7 @@ def executor_initializer(group, clean_env=None):
 def _request_execution_wrapper(request_id, ignore, connections=0):
     if request_id == 'grows':
         blocks = [b'x' * ((1 << 20) + number) for number in range(20)]
-        time.sleep(0.15)
+        time.sleep(0.4)
     elif request_id == 'imports':
         import heavy
     elif request_id == 'fails':
@@ -131,7 +131,9 @@ fn a_request_has_the_sites_of_its_peak_the_largest_first() {
     let largest = &grows.sites[0];
     assert!(largest.frames[0].file.ends_with("sky/server/requests/executor.py"), "{largest:?}");
     assert_eq!(largest.frames[0].line, 8);
-    assert!(largest.size >= ByteSize::mib(20) && largest.count >= 20, "{largest:?}");
+    // Sites are those of the last growth that was noted: by 5 % and 1 MiB below the peak, or more
+    // where a busy machine delays a look.
+    assert!(largest.size >= ByteSize::mib(15) && largest.count >= 15, "{largest:?}");
     assert!(grows.peak >= ByteSize::mib(20), "{grows:?}");
     assert!(grows.after < ByteSize::mib(1), "the blocks were freed: {grows:?}");
     let heavy = &allocations("imports").sites[0];
