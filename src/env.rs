@@ -36,6 +36,9 @@ pub const UNPACK_ALWAYS: &str = "SKYLOAD_UNPACK_ALWAYS";
 /// Switch for tests: fail where the nodes of emulated AWS cannot run, instead of being skipped.
 pub const REQUIRE_NODES: &str = "SKYLOAD_REQUIRE_NODES";
 
+/// Cargo profile by which scenarios and gate are compiled, instead of `dev`.
+pub const CARGO_PROFILE: &str = "SKYLOAD_CARGO_PROFILE";
+
 /// Path of the Chromium program for tests of the HTML report.
 pub const BROWSER: &str = "SKYLOAD_BROWSER";
 

@@ -251,6 +251,7 @@ impl Build {
         list.args(["nextest", "list", "--package", "skyload"])
             .args(["--test", "load", "--test", "gate", "--test", "thresholds"])
             .args(["--list-type", "binaries-only", "--message-format", "json"])
+            .args(["--cargo-profile", &cargo_profile()])
             .args(["--color", "never"])
             .current_dir(&root);
         let binaries = output_of(without_outer_cargo(&mut list)).context("building the tests")?;
@@ -271,6 +272,11 @@ impl Build {
         without_outer_cargo(&mut command);
         command
     }
+}
+
+/// Cargo profile of scenarios and gate. That of a load is optimized, that of tests is not.
+fn cargo_profile() -> String {
+    env::text(env::CARGO_PROFILE).unwrap_or_else(|| "dev".to_owned())
 }
 
 /// Removes variables that an outer cargo or nextest has set for its own package. Build scripts that

@@ -164,6 +164,8 @@ impl Site {
         }
         let path = cargo_answers::path().expect("programs in front of cargo can be written");
         command.args(args).env(env::STATE_DIR, self.state()).env("PATH", path);
+        // By another profile, the scenarios would be compiled once more, in the middle of the tests.
+        command.env(env::CARGO_PROFILE, "test");
         Xtask { site: self, command, stdout: None }
     }
 
