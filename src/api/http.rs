@@ -7,13 +7,15 @@
 use std::sync::Once;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::header::{ACCEPT, Entry, HeaderMap, HeaderValue};
-use reqwest::{Body, RequestBuilder, Response, ResponseBuilderExt as _};
+use reqwest::{Body, RequestBuilder};
 use url::Url;
 
+use super::open_response::OpenResponse;
 use super::transport::{CONNECT_TIMEOUT, SendError, describe};
 use super::trust::Trust;
 use crate::target::is_loopback;
@@ -58,17 +60,19 @@ impl Http {
     }
 
     /// Sends a request, and returns once the headers of its response are there.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, SendError> {
-        let Some(plain) = &self.plain else { return Ok(request.send().await?) };
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<OpenResponse, SendError> {
+        let Some(plain) = &self.plain else {
+            return Ok(OpenResponse::Reqwest(request.send().await?));
+        };
         let request = request.build()?;
         // For a redirect, which may lead to another server: the request is then sent once more.
         let again = request.try_clone();
         let response = plain.send(request).await?;
         match again {
             Some(again) if response.status().is_redirection() => {
-                Ok(self.client.execute(again).await?)
+                Ok(OpenResponse::Reqwest(self.client.execute(again).await?))
             }
-            _ => Ok(response),
+            _ => Ok(OpenResponse::Plain(response)),
         }
     }
 }
@@ -86,20 +90,14 @@ impl Plain {
         Self { client, headers }
     }
 
-    async fn send(&self, request: reqwest::Request) -> Result<Response, SendError> {
-        let url = request.url().clone();
+    async fn send(&self, request: reqwest::Request) -> Result<http::Response<Incoming>, SendError> {
         let mut request = http::Request::<Body>::try_from(request)?;
         for (name, value) in &self.headers {
             if let Entry::Vacant(entry) = request.headers_mut().entry(name) {
                 entry.insert(value.clone());
             }
         }
-        let (mut parts, body) = self.client.request(request).await?.into_parts();
-        // Without its URL, reqwest would parse another one.
-        if let Ok(named) = http::Response::builder().url(url).body(()) {
-            parts.extensions.extend(named.into_parts().0.extensions);
-        }
-        Ok(http::Response::from_parts(parts, Body::wrap(body)).into())
+        Ok(self.client.request(request).await?)
     }
 }
 

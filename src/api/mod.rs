@@ -14,6 +14,7 @@ mod identity;
 mod lines;
 mod metrics;
 mod open_log;
+mod open_response;
 mod response;
 mod retry;
 mod search;
@@ -39,6 +40,7 @@ pub(crate) use lines::Progress;
 use lines::{Interrupted, Lines};
 pub use metrics::{MetricsClient, Scrape, parse_metrics};
 pub(crate) use open_log::{LogData, OpenLog};
+use open_response::OpenResponse;
 pub(crate) use response::{INTERRUPTED, excerpt, no_request_id, unexpected_response};
 pub use response::{RequestResult, RequestRow};
 pub(crate) use retry::{Backoff, MAX_TRIES, retry_while_unavailable, with_retries};
@@ -206,15 +208,15 @@ impl ApiClient {
         &self,
         step: &str,
         request: reqwest::RequestBuilder,
-    ) -> Result<reqwest::Response, Failure> {
+    ) -> Result<OpenResponse, Failure> {
         let response = send(&self.http, &self.credentials, request).await;
         let response = response.map_err(|error| transport_failure(step, &error, None))?;
-        let status = response.status().as_u16();
+        let status = response.status();
         if status == 200 {
             return Ok(response);
         }
         // The status is the failure, with or without a readable body.
-        let body = response.bytes().await.unwrap_or_default().to_vec();
+        let body = response.bytes().await.unwrap_or_default();
         Err(response::http_failure(step, &self.response(status, None, body)))
     }
 
@@ -307,9 +309,9 @@ impl ApiClient {
     ) -> Result<Response, Failure> {
         let sent = async {
             let response = send(&self.http, &self.credentials, request).await?;
-            let status = response.status().as_u16();
+            let status = response.status();
             let request_id = request_id(response.headers());
-            let body = response.bytes().await?.to_vec();
+            let body = response.bytes().await?;
             Ok::<_, SendError>(self.response(status, request_id, body))
         };
         let result = match limit {
@@ -352,7 +354,7 @@ async fn send(
     http: &Http,
     credentials: &Credentials,
     request: reqwest::RequestBuilder,
-) -> Result<reqwest::Response, SendError> {
+) -> Result<OpenResponse, SendError> {
     let request = match credentials {
         Credentials::None => request,
         Credentials::Token(token) => request.bearer_auth(token),
@@ -372,8 +374,8 @@ async fn send(
 /// Next data of a response's body; `None` at its end.
 async fn next_chunk(
     step: &str,
-    response: &mut reqwest::Response,
+    response: &mut OpenResponse,
 ) -> Result<Option<impl AsRef<[u8]> + use<>>, Failure> {
     let chunk = response.chunk().await;
-    chunk.map_err(|error| transport_failure(step, &error.into(), None))
+    chunk.map_err(|error| transport_failure(step, &error, None))
 }

@@ -1,14 +1,14 @@
 //! Log that is read while it grows, and not kept: a process holds thousands of them.
 
 use super::lines::{Interrupted, is_control, is_retry};
-use super::{ApiClient, next_chunk, response};
+use super::{ApiClient, OpenResponse, next_chunk, response};
 use crate::record::outcome::Failure;
 use crate::scenario::{Call, IterationNames};
 
 /// Response whose body is a log that grows.
 pub(crate) struct OpenLog {
     step: &'static str,
-    response: reqwest::Response,
+    response: OpenResponse,
     line: LineStart,
 }
 
@@ -29,9 +29,7 @@ impl ApiClient {
         names: &IterationNames,
     ) -> Result<OpenLog, Failure> {
         let mut response = self.open(call.step, self.request(call, names)).await?;
-        // Headers are slices of the connection's buffer, which would stay beside the next one.
-        drop(std::mem::take(response.headers_mut()));
-        drop(std::mem::take(response.extensions_mut()));
+        response.drop_head();
         Ok(OpenLog { step: call.step, response, line: LineStart::default() })
     }
 }

@@ -19,6 +19,9 @@ pub(super) enum SendError {
     /// Error of the client without TLS and proxies.
     #[error(transparent)]
     Plain(#[from] HyperError),
+    /// Error of reading a response to that client.
+    #[error(transparent)]
+    Body(#[from] hyper::Error),
 }
 
 impl SendError {
@@ -27,6 +30,7 @@ impl SendError {
         match self {
             Self::Reqwest(error) => error.is_connect(),
             Self::Plain(error) => error.is_connect(),
+            Self::Body(_) => false,
         }
     }
 
@@ -35,7 +39,7 @@ impl SendError {
         match self {
             Self::Reqwest(error) => error.is_timeout(),
             // Only connecting has a limit.
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Body(_) => false,
         }
     }
 
@@ -43,7 +47,7 @@ impl SendError {
     pub(super) fn without_url(self) -> Self {
         match self {
             Self::Reqwest(error) => Self::Reqwest(error.without_url()),
-            plain @ Self::Plain(_) => plain,
+            plain @ (Self::Plain(_) | Self::Body(_)) => plain,
         }
     }
 }

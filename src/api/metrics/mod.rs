@@ -71,8 +71,11 @@ impl MetricsClient {
         let exchange = async {
             let request = self.http.get(self.url.clone());
             let response = send(&self.http, &self.credentials, request).await.map_err(reason)?;
-            match response.status().as_u16() {
-                200 => response.text().await.map_err(|error| reason(error.into())),
+            match response.status() {
+                200 => {
+                    let body = response.bytes().await.map_err(reason)?;
+                    Ok(String::from_utf8_lossy(&body).into_owned())
+                }
                 status => Err(format!("HTTP {status}")),
             }
         };
