@@ -118,19 +118,24 @@ impl RequestResult {
     }
 
     fn parse_body(step: &str, response: &Response) -> Result<Self, Failure> {
-        let body: Value =
-            serde_json::from_slice(&response.body).map_err(|_| http_failure(step, response))?;
-        let body = match (response.status, body) {
-            (200, body) => body,
-            (500, mut body) if body.get("detail").is_some_and(Value::is_object) => {
-                body["detail"].take()
+        let other = |error: serde_json::Error| {
+            if !error.is_data() {
+                return http_failure(step, response);
+            }
+            let message = format!("expected a SkyPilot request: {error}");
+            unexpected_response(step, response.status, message)
+        };
+        let request: RequestBody = match response.status {
+            200 => serde_json::from_slice(&response.body).map_err(other)?,
+            500 => {
+                let mut body: Value = serde_json::from_slice(&response.body).map_err(other)?;
+                match body.get_mut("detail").filter(|detail| detail.is_object()) {
+                    Some(detail) => serde_json::from_value(detail.take()).map_err(other)?,
+                    None => return Err(http_failure(step, response)),
+                }
             }
             _ => return Err(http_failure(step, response)),
         };
-        let request: RequestBody = serde_json::from_value(body).map_err(|error| {
-            let message = format!("expected a SkyPilot request: {error}");
-            unexpected_response(step, response.status, message)
-        })?;
         Ok(Self {
             result: result(step, response.status, &request),
             created: created(&request),

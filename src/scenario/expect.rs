@@ -4,6 +4,7 @@
 //! listed here with the condition under which it is expected. Expected errors are counted
 //! separately from successes; any other error is a failure.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::fact::Fact;
@@ -53,6 +54,21 @@ impl Shape {
                 value.as_array().is_some_and(|rows| !rows.is_empty() && rows.iter().all(is_up))
             }
             Self::Any => true,
+        }
+    }
+
+    /// Whether a JSON text has this shape. Where the outermost value tells, no other is kept.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not JSON.
+    pub fn fits_text(self, text: &[u8]) -> serde_json::Result<bool> {
+        match self {
+            Self::List | Self::Any => {
+                serde_json::from_slice::<IgnoredAny>(text)?;
+                Ok(self == Self::Any || text.trim_ascii_start().starts_with(b"["))
+            }
+            _ => Ok(self.fits(&serde_json::from_slice(text)?)),
         }
     }
 
@@ -214,6 +230,8 @@ pub(super) const NO_SERVE_CONTROLLER: ExpectedError = ExpectedError {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     const BARE: Circumstances = Circumstances {
@@ -253,6 +271,22 @@ mod tests {
         let fits = |value: &str| Shape::EnabledClouds.fits(&serde_json::from_str(value).unwrap());
         assert!(fits(r#"{"default": {"AWS": ["compute"]}}"#) && fits(r#"{"default": ["AWS"]}"#));
         assert!(!fits(r#"{"default": {}}"#) && !fits(r#"{"default": []}"#) && !fits("null"));
+    }
+
+    #[rstest]
+    #[case::list(Shape::List, " [1, {}]", Some(true))]
+    #[case::no_list(Shape::List, "{}", Some(false))]
+    #[case::cut_list(Shape::List, "[1, ", None)]
+    #[case::anything(Shape::Any, "null", Some(true))]
+    #[case::no_json(Shape::Any, "<html>", None)]
+    #[case::null(Shape::Null, "null", Some(true))]
+    #[case::no_entries(Shape::Entries, "{}", Some(false))]
+    fn a_text_has_the_shape_of_its_outermost_value(
+        #[case] shape: Shape,
+        #[case] text: &str,
+        #[case] expected: Option<bool>,
+    ) {
+        assert_eq!(shape.fits_text(text.as_bytes()).ok(), expected);
     }
 
     #[test]
