@@ -1,6 +1,7 @@
 //! Setup of the shared resources before the load: all concurrently, or spread over time if
 //! the load has a ramp.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -34,7 +35,7 @@ pub async fn set_up(
     let is_alone = |need: Need| need == Need::Job && plan.follows_job_for_a_time();
     let infras = plan.infrastructure.names();
     let names_by_infra = infras.iter().enumerate().map(|(number, infra)| IterationNames {
-        shared: SharedNames::new(run, infra, number),
+        shared: Arc::new(SharedNames::new(run, infra, number)),
         own: String::new(),
         service_port: free_port,
         job_seconds: plan.shared_job_seconds(),

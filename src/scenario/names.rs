@@ -4,6 +4,7 @@
 //! others.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::hash;
 use crate::ids::RunId;
@@ -45,7 +46,7 @@ impl SharedNames {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IterationNames {
     /// Names of the shared resources.
-    pub shared: SharedNames,
+    pub shared: Arc<SharedNames>,
     /// Name of the cluster or managed job that this iteration creates.
     pub own: String,
     /// ID of the last job that the iteration has submitted, on a cluster or managed; before any, of
@@ -73,13 +74,13 @@ impl IterationNames {
     pub fn none() -> Self {
         let none = String::new;
         Self {
-            shared: SharedNames {
+            shared: Arc::new(SharedNames {
                 infra: none(),
                 cluster: none(),
                 job: none(),
                 service: none(),
                 long_job: none(),
-            },
+            }),
             own: none(),
             job_id: None,
             request_id: None,
@@ -134,7 +135,11 @@ mod tests {
     #[test]
     fn placeholders_are_filled_with_shared_and_own_names() {
         let shared = SharedNames::new(&RunId::of_directory(Path::new("x-1")), "slurm/loop", 0);
-        let names = IterationNames { shared, own: "mine".to_owned(), ..IterationNames::none() };
+        let names = IterationNames {
+            shared: Arc::new(shared),
+            own: "mine".to_owned(),
+            ..IterationNames::none()
+        };
         assert_eq!(names.fill("{own}@{infra} {cloud}"), "mine@slurm/loop slurm");
         assert_eq!(names.fill("{cluster} {service}"), "skyload-1-cluster skyload-1-service");
         assert_eq!(names.fill("echo hello"), "echo hello");

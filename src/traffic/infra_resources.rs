@@ -1,5 +1,8 @@
 //! Assignment of users to infras, and the names in their requests.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::engine::IterationId;
 use super::iteration::{FailureClock, Iteration};
 use super::{ScenarioContext, TrafficError};
@@ -8,12 +11,12 @@ use crate::record::RunDir;
 use crate::record::outcome::{Failure, SegmentOutcome};
 use crate::record::read_optional;
 use crate::record::resources::ResourceLog;
-use crate::scenario::{IterationNames, SharedNames};
+use crate::scenario::{IterationNames, JOB_SECONDS, SharedNames};
 
 /// Shared resources on one infra.
 #[derive(Clone, Debug)]
 pub(super) struct InfraResources {
-    names: SharedNames,
+    names: Arc<SharedNames>,
     job_id: Option<u64>,
     /// Failure to set up the resource that the scenario needs; `None` if it exists.
     setup_failure: Option<Failure>,
@@ -38,7 +41,7 @@ impl InfraResources {
             infras.push((0, String::new()));
         }
         let shared = infras.iter().map(|(number, infra)| Self {
-            names: SharedNames::new(&run.id(), infra, *number),
+            names: Arc::new(SharedNames::new(&run.id(), infra, *number)),
             job_id: needs.iter().find_map(|need| log.job_id(*need, infra)),
             setup_failure: needs.iter().find_map(|need| log.missing(*need, infra)),
         });
@@ -74,13 +77,14 @@ impl ScenarioContext {
     /// Names in the requests of one iteration.
     pub(super) fn names(&self, id: IterationId) -> IterationNames {
         let (resources, IterationId { user, number }) = (self.resources_of(id), id);
-        let scenario = self.planned.id.file_stem().replace('_', "-");
         IterationNames {
-            shared: resources.names.clone(),
-            own: format!("{}-{scenario}-{number}-{user}", self.run.id().tag()),
+            shared: Arc::clone(&resources.names),
+            own: format!("{}-{number}-{user}", self.own_prefix),
             job_id: resources.job_id,
-            workdir: self.workdir.as_ref().map(|it| it.path().to_owned()).unwrap_or_default(),
-            ..IterationNames::none()
+            request_id: None,
+            workdir: self.workdir.as_ref().map_or_else(PathBuf::new, |it| it.path().to_owned()),
+            service_port: None,
+            job_seconds: JOB_SECONDS,
         }
     }
 

@@ -153,6 +153,8 @@ struct ScenarioContext {
     run: RunDir,
     planned: PlannedScenario,
     plan: LoadPlan,
+    /// Beginning of the names of clusters and jobs that iterations create.
+    own_prefix: String,
     /// Shared resources of each infra; users, or arrivals, are assigned to infras round-robin.
     resources: Vec<InfraResources>,
     scenario: &'static Scenario,
@@ -188,6 +190,7 @@ impl ScenarioContext {
         Ok(Self {
             run: run.clone(),
             plan: plan.clone(),
+            own_prefix: format!("{}-{}", run.id().tag(), planned.id.file_stem().replace('_', "-")),
             resources: InfraResources::of(run, plan, &planned)?,
             workdir: workdir_of(run, planned.id)?,
             scenario: Scenario::of(planned.id),

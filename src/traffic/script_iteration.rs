@@ -48,7 +48,7 @@ pub(super) fn run(
         credentials: context.credentials.clone(),
         user_id: context.next_user().id,
         unique_id: names.own,
-        infra: names.shared.infra,
+        infra: names.shared.infra.clone(),
         user,
         number,
         log: context.run.script_log(user, number),

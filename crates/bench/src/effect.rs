@@ -135,7 +135,7 @@ fn order(pairs: u32) -> Vec<bool> {
 /// Names for the status call, which uses no cluster or job of its own.
 fn names(run: &RunDir) -> IterationNames {
     let shared = SharedNames::new(&run.id(), "none", 0);
-    IterationNames { own: shared.cluster.clone(), shared, ..IterationNames::none() }
+    IterationNames { own: shared.cluster.clone(), shared: shared.into(), ..IterationNames::none() }
 }
 
 /// Concurrent users. Each requests the server's health, then the status of all clusters, in

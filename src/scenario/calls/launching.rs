@@ -170,6 +170,8 @@ pub(in crate::scenario) static JOBS_LOGS: Call = Call {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use rstest::rstest;
 
     use super::*;
@@ -183,8 +185,8 @@ mod tests {
     fn a_managed_job_has_its_name_in_the_header_of_its_task(#[case] call: &Call) {
         let Body::Fields(fields) = call.body else { panic!("no body") };
         let mut names = IterationNames { own: "mine".to_owned(), ..IterationNames::none() };
-        names.shared.job = "shared".to_owned();
-        names.shared.long_job = "long".to_owned();
+        let shared = Arc::make_mut(&mut names.shared);
+        (shared.job, shared.long_job) = ("shared".to_owned(), "long".to_owned());
         let body = fields(&names);
         let (name, task) = (body["name"].as_str().unwrap(), body["task"].as_str().unwrap());
         assert!(!name.is_empty() && task.starts_with(&format!("name: {name}\n---\n")), "{body}");

@@ -158,7 +158,7 @@ async fn a_connection_without_a_line_is_neither_held_nor_failed() -> anyhow::Res
     let server = server(&[("FAKE_SKY_LAUNCH_MS", "600000")])?;
     let test = TestRun::of(&server, &[ApiValidate, HoldJobsLogs])?.on(&["aws"]).write()?;
     let names = IterationNames {
-        shared: SharedNames::new(&test.dir.id(), "aws", 0),
+        shared: SharedNames::new(&test.dir.id(), "aws", 0).into(),
         ..IterationNames::none()
     };
     let submitted = requests(&test, &server)?.ask(&LAUNCH_LONG_MANAGED_JOB, &names).await;

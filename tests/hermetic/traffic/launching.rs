@@ -287,7 +287,8 @@ async fn clusters_of_others_are_not_torn_down() -> anyhow::Result<()> {
             job: String::new(),
             service: String::new(),
             long_job: String::new(),
-        },
+        }
+        .into(),
         own: String::new(),
         ..skyload::scenario::IterationNames::none()
     };
