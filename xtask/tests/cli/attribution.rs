@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use fake_sky::free_port;
 use predicates::prelude::predicate;
 use skyload::analysis::{NameSource, RequestKind, Verdict};
 use skyload::class::ProcessClass;
 use skyload::units::ByteSize;
 
 use crate::support::Site;
+use crate::system_servers::command;
 
 /// One run for both: the daemon takes more than the requests, in other executors.
 #[test]
@@ -40,5 +42,24 @@ fn a_request_and_a_daemon_that_take_memory_are_named() -> anyhow::Result<()> {
     run.assert()
         .stdout(predicate::str::is_match(format!(r"short-executor peak [\d.]+ MiB: {cause}"))?)
         .stdout(predicate::str::is_match(r"(?m)^  sky\.status +\d+ +\d+")?);
+    Ok(())
+}
+
+/// With a cloud, the check of the infra needs more memory than most requests of a load.
+#[test]
+fn the_check_of_an_infra_before_the_load_is_named() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let home = site.path("home");
+    fs::create_dir(&home)?;
+    let args = ["-c", "aws", "--yes", "--api", "status"];
+    let mut xtask = command(&site, &home, free_port()?, &args)?;
+    for (setting, value) in [("INFRA", "aws"), ("REQUEST_MIB", "sky.check:80")] {
+        xtask = xtask.fake(setting, value);
+    }
+    let report = xtask.fake("SERVICE_MS", 400).run()?.expect(&site, Verdict::Pass)?;
+    let attribution = report.attribution.as_ref().expect("executors were read");
+    let short = attribution.class(ProcessClass::ShortExecutor).expect("some ran");
+    let check = RequestKind::Named("sky.check".to_owned());
+    assert_eq!(short.cause.kind(), Some(&check), "{short:#?}");
     Ok(())
 }

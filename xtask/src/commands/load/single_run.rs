@@ -91,11 +91,12 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
         &run.environment(),
         &prepare::environment(context, &server, infra.modifications())?,
     )?;
-    infra.check(context)?;
+    // Before the infra is checked: with a cloud, no later request may need as much memory as that.
     let profiler = server
         .addresses
         .map(|addresses| ProfilerProcess::spawn(&prepare::profiler(run, plan, &server, addresses)))
         .transpose()?;
+    infra.check(context)?;
     let scraper = match (&server.metrics, &plan.server_metrics) {
         (Some(url), Some(metrics)) => {
             let credentials = context.metrics_credentials(url);
