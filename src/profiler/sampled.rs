@@ -131,7 +131,7 @@ impl ProcessSource for Sampled {
         false
     }
 
-    fn output(&mut self, _pid: u32) -> Option<Output> {
+    fn output(&mut self, _handle: &mut ProcessIdentity) -> Option<Output> {
         Some(Output::Unread(UnreadOutput::NotAvailable))
     }
 

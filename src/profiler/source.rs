@@ -50,6 +50,13 @@ impl Memory {
     pub(super) fn at_least(&self) -> u64 {
         self.high_water.max(self.rss.saturating_add(self.swap.unwrap_or(0)))
     }
+
+    /// Reading without what is read together with the high-water mark only, which is a lower bound
+    /// then. An earlier amount of swap may be resident again and must not be added to a later size,
+    /// and an earlier amount of anonymous memory is not of a later reading.
+    pub(super) const fn without_high_water(self) -> Self {
+        Self { anonymous: None, swap: None, high_water_read: false, ..self }
+    }
 }
 
 /// Short name of a process (`comm` on Linux). Changes at an exec, and when the process sets
@@ -199,7 +206,7 @@ pub(super) trait ProcessSource {
 
     /// Request that an executor runs, by the file behind its file descriptor 1; `None` after the
     /// exit of the process.
-    fn output(&mut self, pid: u32) -> Option<Output>;
+    fn output(&mut self, handle: &mut Self::Handle) -> Option<Output>;
 
     /// Reads PSS and USS. On Linux this takes about a thousand times as long as
     /// [`ProcessSource::read`].

@@ -89,15 +89,7 @@ impl ProcessSource for FakeMachine {
             None => *memory,
             Some(last) => {
                 let high_water = last.high_water.max(memory.rss);
-                // As in `procfs`, swap is read together with the high-water mark only.
-                Memory {
-                    rss: memory.rss,
-                    anonymous: None,
-                    high_water,
-                    swap: None,
-                    high_water_read: false,
-                    ..last
-                }
+                Memory { rss: memory.rss, high_water, ..last.without_high_water() }
             }
         };
         handle.last = Some(memory);
@@ -118,8 +110,8 @@ impl ProcessSource for FakeMachine {
         true
     }
 
-    fn output(&mut self, pid: u32) -> Option<Output> {
-        self.query("output", pid, |process| process.output.clone())
+    fn output(&mut self, handle: &mut FakeHandle) -> Option<Output> {
+        self.query("output", handle.pid, |process| process.output.clone())
     }
 
     fn pss_uss(&mut self, pid: u32) -> Option<PssUss> {

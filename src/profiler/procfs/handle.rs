@@ -15,11 +15,13 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
+use super::output::OutputLink;
 use super::text;
 use crate::profiler::source::Memory;
+use crate::record::profile::Output;
 
 /// Number of files that a handle keeps open.
-pub(super) const FILES_PER_HANDLE: usize = 3;
+pub(super) const FILES_PER_HANDLE: usize = 4;
 
 /// Period of readings of `stat` (name and threads) between two of `status`, in readings; the
 /// others read `statm`.
@@ -62,6 +64,8 @@ struct OpenFiles {
     status: File,
     stat: File,
     statm: File,
+    /// Link to the output, once it was asked for.
+    output: Option<OutputLink>,
     _count: Rc<()>,
 }
 
@@ -74,6 +78,7 @@ impl Handle {
                 status: open(pid, "status").ok()?,
                 stat: open(pid, "stat").ok()?,
                 statm: open(pid, "statm").ok()?,
+                output: None,
                 _count: count,
             })
         };
@@ -103,13 +108,7 @@ impl Handle {
             if self.skip > 0 {
                 self.skip -= 1;
                 self.until_peak -= 1;
-                return Some(Memory {
-                    anonymous: None,
-                    swap: None,
-                    high_water_read: false,
-                    cached: true,
-                    ..last
-                });
+                return Some(Memory { cached: true, ..last.without_high_water() });
             }
             // An idle process is read rarely, so each of its readings must show a new name.
             let by_stat = self.is_idle() || self.until_peak.is_multiple_of(STAT_EVERY);
@@ -120,9 +119,7 @@ impl Handle {
             } else {
                 let length = files.statm.read_at(buffer, 0).ok()?;
                 let rss = text::statm_rss(&buffer[..length])?;
-                // An earlier amount of swap may be resident again and must not be added to this
-                // size, and an earlier amount of anonymous memory is not of this reading.
-                Memory { rss, anonymous: None, swap: None, ..last }
+                Memory { rss, ..last.without_high_water() }
             };
             // A new name may be a new program: then `status` is read below, since the
             // high-water mark of the last reading is not that of the new image.
@@ -131,7 +128,7 @@ impl Handle {
                 self.track_size(if by_stat { STAT } else { STATM }, now.rss);
                 // A lower bound until `status` is read again.
                 let high_water = last.high_water.max(now.rss);
-                let last = Memory { high_water, high_water_read: false, ..now };
+                let last = Memory { high_water, ..now };
                 self.last = Some(last);
                 return Some(last);
             }
@@ -149,6 +146,15 @@ impl Handle {
         };
         self.last = Some(memory);
         Some(memory)
+    }
+
+    /// Request that the process runs; `None` after its exit.
+    pub(super) fn output(&mut self) -> Option<Output> {
+        let Some(files) = &mut self.files else { return OutputLink::of(self.pid)?.read() };
+        match &files.output {
+            Some(link) => link.read(),
+            None => files.output.insert(OutputLink::of(self.pid)?).read(),
+        }
     }
 
     fn is_idle(&self) -> bool {

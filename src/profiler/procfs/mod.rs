@@ -144,8 +144,8 @@ impl ProcessSource for ProcFs {
         fs::write(format!("/proc/{pid}/clear_refs"), HIGH_WATER_MARK).is_ok()
     }
 
-    fn output(&mut self, pid: u32) -> Option<Output> {
-        output::read(pid)
+    fn output(&mut self, handle: &mut Handle) -> Option<Output> {
+        handle.output()
     }
 
     fn pss_uss(&mut self, pid: u32) -> Option<PssUss> {
@@ -163,7 +163,9 @@ impl ProcessSource for ProcFs {
     }
 
     fn cpu_time(&mut self, pid: u32) -> Option<Duration> {
-        text::cpu_time(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+        let length =
+            File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut self.buffer[..]).ok()?;
+        text::cpu_time(&self.buffer[..length])
     }
 }
 

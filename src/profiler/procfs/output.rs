@@ -1,22 +1,40 @@
 //! Request that an executor runs: the file behind its file descriptor 1.
 
 use std::ffi::OsStr;
-use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::io::Errno;
 
 use crate::record::profile::{Output, UnreadOutput};
 
 /// Names of the directories of requests' logs: since release 0.12, and before.
 const LOG_DIRECTORIES: [&str; 2] = ["request_logs", "requests"];
 
-/// Reads the link of a process's file descriptor 1. `None` for a process that has exited.
-pub(super) fn read(pid: u32) -> Option<Output> {
-    match std::fs::read_link(format!("/proc/{pid}/fd/1")) {
-        Ok(file) => Some(of_file(&file)),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Some(Output::Unread(UnreadOutput::NotPermitted))
+/// Length of a path that is read without another allocation, in bytes.
+const PATH_CAPACITY: usize = 256;
+
+/// Link of a process's file descriptor 1. Its directory stays open: most of the time of a reading
+/// by path goes to finding the process.
+pub(super) struct OutputLink(OwnedFd);
+
+impl OutputLink {
+    /// Link of a process; `None` if it has exited.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        // A directory that is opened only as a path needs no permission to list it.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty()).ok().map(Self)
+    }
+
+    /// Reads the link. `None` for a process that has exited.
+    pub(super) fn read(&self) -> Option<Output> {
+        match readlinkat(&self.0, c"1", Vec::with_capacity(PATH_CAPACITY)) {
+            Ok(file) => Some(of_file(Path::new(OsStr::from_bytes(file.to_bytes())))),
+            Err(Errno::ACCESS | Errno::PERM) => Some(Output::Unread(UnreadOutput::NotPermitted)),
+            Err(_) => None,
         }
-        Err(_) => None,
     }
 }
 
@@ -66,9 +84,11 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         let command = command.args(["-c", "read x"]).stdin(Stdio::piped()).stdout(log);
         let mut child = command.spawn().unwrap();
-        assert_eq!(read(child.id()), Some(Output::Request("7f-1".to_owned())));
+        let link = OutputLink::of(child.id()).unwrap();
+        assert_eq!(link.read(), Some(Output::Request("7f-1".to_owned())));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(read(child.id()), None);
+        assert_eq!(link.read(), None);
+        assert!(OutputLink::of(child.id()).is_none());
     }
 }

@@ -1,11 +1,10 @@
 //! Readings of executors, which attribute their memory to requests.
 //!
 //! A reading is noted when the request of an executor has changed, or its memory by more than
-//! noise. The request is read from the kernel when the memory has changed: by more than noise, and
-//! at all while a request is known to run, since the next one may have begun. It is read five times
-//! a second while a request runs that changes none, and once a second while none runs: a request of
-//! an executor that has run others may change no memory. An executor that runs a daemon of the
-//! server costs nothing.
+//! noise. The request is read from the kernel when the memory has changed, also by less, since the
+//! next request may have begun. It is read five times a second while a request runs that changes
+//! none, and every three seconds while none runs: a request of an executor that has run others may
+//! change no memory. An executor that runs a daemon of the server costs nothing.
 //!
 //! When the request has changed, the high-water mark is read at once. Growth of the request that
 //! has ended is then not mistaken for growth of the next one.
@@ -28,13 +27,17 @@ const RISE: u64 = PEAK_NOISE / 2;
 /// 100 kB per CPU.
 const CHANGE: u64 = 2 << 20;
 
+/// Change of RSS or of the high-water mark since the last reading from which on the request is read,
+/// in bytes: as far apart are two files in `/proc` of 2 CPUs that show the same.
+const SMALLEST_CHANGE: u64 = 256 << 10;
+
 /// Minimum time between two noted readings of an executor with the same request, unless its
 /// high-water mark is about to be reset.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Time after which an executor that ran no request is asked for one, although its memory has not
-/// changed. Five times as often, it was most of what attribution costs.
-const ASK_INTERVAL: Duration = Duration::from_secs(1);
+/// changed. Three times as often, it was half of what attribution costs.
+const ASK_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Time after which an executor that ran a request is asked whether it has ended, although its
 /// memory has not changed, as while a launch waits for a node.
@@ -70,7 +73,6 @@ impl Noted {
     /// Whether the memory has changed since by more than noise. (A lower mark shows that the peak
     /// was reset.)
     fn differs(&self, now: ExecutorMemory) -> bool {
-        let change = |before: ByteSize, now: ByteSize| before.as_u64().abs_diff(now.as_u64());
         change(self.memory.peak, now.peak) >= RISE || change(self.memory.rss, now.rss) >= CHANGE
     }
 
@@ -90,14 +92,28 @@ impl Noted {
     }
 }
 
+/// Difference of two sizes, in bytes.
+const fn change(before: ByteSize, now: ByteSize) -> u64 {
+    before.as_u64().abs_diff(now.as_u64())
+}
+
 impl Watch {
+    /// Whether the memory has changed since the last reading, be it by less than is noted.
+    fn memory_has_changed(&self, now: ExecutorMemory) -> bool {
+        self.last.is_some_and(|last| {
+            change(last.peak, now.peak) >= SMALLEST_CHANGE
+                || change(last.rss, now.rss) >= SMALLEST_CHANGE
+        })
+    }
+
     /// Whether the request must be read again.
     fn looks(&self, at: Timestamp, now: ExecutorMemory, is_starting: bool) -> bool {
         match &self.noted {
             Some(noted) => {
                 noted.differs(now)
-                    || (noted.runs_request() && self.last != Some(now))
-                    || noted.ask_interval().is_some_and(|interval| self.is_ask_due(at, interval))
+                    || noted.ask_interval().is_some_and(|interval| {
+                        self.memory_has_changed(now) || self.is_ask_due(at, interval)
+                    })
             }
             // The title may be read later than the first request begins.
             None if is_starting => self.last.is_some_and(|last| now.peak > last.peak),
@@ -200,7 +216,7 @@ impl<S: ProcessSource> Tree<S> {
 
     /// Watches a member at one reading, if it is an executor.
     pub(super) fn watch(&mut self, index: usize, memory: Memory, at: Timestamp) {
-        let member = &self.members[index];
+        let member = &mut self.members[index];
         // A cached reading shows no change, and a fork has its parent's output.
         if !member.class.is_executor() || memory.cached || member.is_fork() {
             return;
@@ -209,7 +225,7 @@ impl<S: ProcessSource> Tree<S> {
         let process = member.stat.identity;
         let mut now = memory;
         if member.watch.looks(at, memory.into(), is_starting)
-            && let Some(output) = self.source.output(process.pid)
+            && let Some(output) = member.handle().and_then(|handle| self.source.output(handle))
         {
             let watch = &mut self.members[index].watch;
             watch.asked = Some(at);

@@ -44,12 +44,22 @@ fn growth_is_noted_with_the_request_that_ran() {
 }
 
 #[test]
-fn an_idle_executor_is_asked_for_its_request_once_a_second() {
+fn an_idle_executor_is_asked_for_its_request_every_three_seconds() {
     let mut h = with_executor();
     let before = reads_of_output(&h);
-    h.samples(100);
-    assert_eq!(reads_of_output(&h) - before, 5);
+    h.samples(180);
+    assert_eq!(reads_of_output(&h) - before, 3);
     assert!(readings(&mut h).is_empty());
+}
+
+#[test]
+fn a_small_change_of_an_idle_executor_shows_that_a_request_has_begun() {
+    let mut h = with_executor();
+    h.samples(5);
+    h.machine.run(11, Some("a"));
+    h.machine.grow(11, 99);
+    h.sample();
+    assert_eq!(outline(&readings(&mut h)), [(Some("a"), 100)]);
 }
 
 #[test]
@@ -57,7 +67,7 @@ fn a_request_that_changes_no_memory_is_noted() {
     let mut h = with_executor();
     for id in ["a", "b"] {
         h.machine.run(11, Some(id));
-        h.samples(20);
+        h.samples(60);
         h.machine.run(11, None);
         h.samples(20);
     }
