@@ -62,7 +62,8 @@ fn about(report: &Report, severity: Severity) -> impl Iterator<Item = Option<&Ab
 }
 
 fn exceeded(report: &Report) -> String {
-    if report.server_size.as_ref().is_some_and(|size| size.kills > 0) {
+    // Only kills exceed a limit of the run as a whole.
+    if about(report, Severity::OverBudget).any(|about| about.is_none()) {
         return "the kernel killed processes at the server's size.".to_owned();
     }
     let names: Vec<String> =
