@@ -141,7 +141,7 @@ fn of_server(report: &Report) -> impl Iterator<Item = Figure> {
 }
 
 fn of_budget(report: &Report, check: &LimitCheck) -> Option<Figure> {
-    let (limit, measured) = (check.limit?, check.measured?);
+    let (limit, measured) = (check.limit?, check.measured_text()?);
     let name = match check.metric {
         Metric::Class(class, statistic) => format!("{} {class}", statistic.row().heading),
         metric => metric.to_string(),

@@ -275,6 +275,17 @@ fn a_junit_case_counts_iterations_that_the_load_generator_could_not_finish() {
 }
 
 #[test]
+fn a_breached_rate_is_not_shown_as_its_limit() {
+    let mut run = good_run(&four_users());
+    run.thresholds(&["api:status throughput >= 1/s"]);
+    // Four iterations in this time are 0.96 in a second.
+    run.segment().ended = at(LOAD_BEGAN + 4_167);
+    for text in [markdown_of(&run), junit_of(&run).0, annotations_of(&run)] {
+        assert!(text.contains("0.96/s") && !text.contains("1.0/s"), "{text}");
+    }
+}
+
+#[test]
 fn each_threshold_is_a_junit_case_and_a_row_in_markdown() {
     let mut run = good_run(&four_users());
     run.thresholds(&[
