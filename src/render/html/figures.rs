@@ -151,8 +151,11 @@ fn of_budget(report: &Report, check: &LimitCheck) -> Option<Figure> {
         true => ("≥ ", "at most ", "at least "),
         false => ("", "", ""),
     };
-    let headroom = check.headroom();
+    // The share of an estimate that decides nothing would read as a result.
+    let is_undecided = check.state == LimitState::Undecided;
+    let headroom = check.headroom().filter(|_| !is_undecided);
     let result = match headroom {
+        None if is_undecided => ", undecided".to_owned(),
         Some(headroom) if is_over => format!(", OVER by {by_at_least}{:.0}%", -headroom),
         Some(headroom) => format!(", {at_most}{headroom:.0}% left"),
         None if is_over => ", OVER".to_owned(),

@@ -23,7 +23,7 @@ fn row(page: &str, caption: &str, name: &str) -> Vec<String> {
 }
 
 /// HTML of the key figure `name`, after the name.
-fn key_figure<'a>(page: &'a str, name: &str) -> &'a str {
+pub(super) fn key_figure<'a>(page: &'a str, name: &str) -> &'a str {
     let name = format!("<span class=\"name\">{name}<");
     let (_, figure) = page.split_once(&name).unwrap_or_else(|| panic!("no key figure `{name}`"));
     figure.split_once("</li>").expect("the part has an end").0
