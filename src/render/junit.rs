@@ -118,7 +118,7 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
             .push_str(&format!(", {} more failed in the load generator", scenario.client_failed()));
     }
     figures.push('\n');
-    for (number, segment) in scenario.segments.iter().enumerate() {
+    for segment in &scenario.segments {
         let percentiles =
             [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::P99, ScenarioMetric::P999];
         let latencies = percentiles.map(|statistic| {
@@ -127,7 +127,8 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
         });
         let latencies: Vec<String> = latencies.into_iter().flatten().collect();
         if !latencies.is_empty() {
-            figures.push_str(&format!("iteration {}: {}\n", number + 1, latencies.join(", ")));
+            let name = scenario.segment_name(segment);
+            figures.push_str(&format!("{name}: {}\n", latencies.join(", ")));
         }
     }
     case.set_system_out(figures);
