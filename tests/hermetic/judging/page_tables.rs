@@ -134,3 +134,14 @@ fn a_budget_without_a_measurement_has_a_row() {
     let page = page(&run_with_only_a_plan());
     assert_eq!(row(&page, "Budgets", "long-executor"), ["–", "–", "–", "not measured"]);
 }
+
+#[test]
+fn thresholds_have_their_table_where_no_iteration_ran() {
+    let mut run = good_run(&four_users());
+    run.thresholds(&["api:status p95 < 5s"]);
+    run.outcomes.clear();
+    let page = page(&run);
+    assert!(page.contains("No iterations ran."));
+    let cells = row(&page, "Thresholds", "api:status p95 &#60; 5s");
+    assert_eq!(cells, ["–", "skipped: no iteration completed"]);
+}
