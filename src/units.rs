@@ -4,6 +4,7 @@
 //! In a [`ByteSize`], units without an `i` are decimal: `1 GB` is 10^9 bytes. SkyPilot's
 //! constants named `.._GB` are in units of 1024^3 bytes and are converted by [`gib`].
 
+mod digits;
 mod growth_rate;
 mod schema;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(crate) use digits::significant;
 pub use growth_rate::GrowthRate;
 pub(crate) use growth_rate::in_tenths;
 pub use schema::{DurationText, Seconds};
@@ -129,12 +131,17 @@ impl Percent {
     pub const fn value(self) -> f64 {
         self.0
     }
+
+    /// Text with `more` digits than usual.
+    pub(crate) fn with_digits(self, more: usize) -> String {
+        let number = significant(self.0, more);
+        format!("{}%", number.strip_suffix(".0").unwrap_or(&number))
+    }
 }
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = if self.0.fract() == 0.0 { 0 } else { 1 };
-        f.pad(&format!("{:.digits$}%", self.0))
+        f.pad(&self.with_digits(0))
     }
 }
 
@@ -360,5 +367,12 @@ mod tests {
         assert!("5".parse::<Percent>().is_err());
         assert!("101%".parse::<Percent>().is_err());
         assert_eq!(Percent::of(1, 0), None);
+    }
+
+    #[test]
+    fn a_small_share_is_not_shown_as_none() {
+        let shares = [(1, 5_000), (2, 5_000), (1, 4), (1, 3), (0, 3)];
+        let shown = shares.map(|(part, whole)| Percent::of(part, whole).unwrap().to_string());
+        assert_eq!(shown, ["0.02%", "0.04%", "25%", "33.3%", "0%"]);
     }
 }

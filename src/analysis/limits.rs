@@ -70,6 +70,12 @@ impl LimitState {
 }
 
 impl LimitCheck {
+    /// Measured amount as text, which tells it from the limit; `None` if nothing was measured.
+    pub fn measured_text(&self) -> Option<String> {
+        let measured = self.measured?;
+        Some(self.limit.map_or_else(|| measured.to_string(), |limit| measured.beside(limit)))
+    }
+
     /// Headroom: share of the limit that is left, in percent; negative if over. `None` if
     /// nothing was measured, or the limit is 0.
     pub fn headroom(&self) -> Option<f64> {

@@ -83,14 +83,8 @@ pub(super) fn assemble(evidence: &Evidence) -> Option<ServerSize> {
             Event::KilledBelowSize { processes } => processes,
             _ => 0,
         })),
-        killed: kills
-            .map(|kills| kills.processes.iter().map(|it| killed(it)).collect())
-            .unwrap_or_default(),
+        killed: kills.map(|kills| kills.killed()).unwrap_or_default(),
     })
-}
-
-fn killed(record: &ProcessRecord) -> KilledProcess {
-    KilledProcess { pid: record.identity.pid, class: record.class, peak: record.peak }
 }
 
 /// Kills of the kernel at the server's size: at least one.
@@ -142,6 +136,16 @@ impl<'a> Kills<'a> {
             processes,
             server,
         })
+    }
+
+    /// Processes that ended by SIGKILL when the kernel killed; empty without exit records.
+    pub(super) fn killed(&self) -> Vec<KilledProcess> {
+        let killed = |record: &&ProcessRecord| KilledProcess {
+            pid: record.identity.pid,
+            class: record.class,
+            peak: record.peak,
+        };
+        self.processes.iter().map(killed).collect()
     }
 
     /// Whether a failure of this time follows from a kill, by the rule above. A failure of unknown

@@ -69,6 +69,13 @@ impl ThresholdState {
     }
 }
 
+impl ThresholdCheck {
+    /// Measured amount as text, which tells it from the limit; `None` if nothing was measured.
+    pub fn measured_text(&self) -> Option<String> {
+        Some(self.measured?.beside(self.threshold.limit))
+    }
+}
+
 /// Checks the thresholds of a run.
 pub(super) fn assemble(evidence: &Evidence, server: Option<&ServerView>) -> Vec<ThresholdCheck> {
     let check_of = |threshold: &Threshold| match &threshold.metric.subject {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::{self, ByteSize, GrowthRate, Percent, QuantityError, as_mib, parse_size};
+use crate::units::{
+    self, ByteSize, GrowthRate, Percent, QuantityError, as_mib, parse_size, significant,
+};
 
 /// Unit of an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +129,28 @@ impl Amount {
         }
     }
 
+    /// Text with as many digits as tell the amount from its limit: a breach never reads as the
+    /// limit.
+    pub fn beside(self, limit: Self) -> String {
+        /// Most additional digits: as many as a floating-point number has.
+        const MOST: usize = 16;
+        let is_told = |more: &usize| self.with_digits(*more) != limit.with_digits(*more);
+        // Equal amounts have equal texts.
+        self.with_digits((0..=MOST).find(is_told).unwrap_or_default())
+    }
+
+    /// Text with the unit, and `more` digits than usual.
+    fn with_digits(self, more: usize) -> String {
+        match self {
+            Self::Size(size) => format!("{:.*} MiB", 1 + more, as_mib(size)),
+            Self::Count(count) => count.to_string(),
+            Self::Duration(duration) => format!("{:.*} s", 3 + more, duration.as_secs_f64()),
+            Self::Share(share) => share.with_digits(more),
+            Self::Rate(rate) => format!("{}/s", significant(rate, more)),
+            Self::GrowthRate(rate) => rate.with_digits(more),
+        }
+    }
+
     /// Whether the amount is zero.
     pub fn is_zero(self) -> bool {
         self.number() == 0.0
@@ -208,14 +232,7 @@ impl PartialOrd for Amount {
 /// Text with the unit. Sizes are always in MiB, so that they are easy to compare.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Size(size) => f.pad(&format!("{:.1} MiB", as_mib(*size))),
-            Self::Count(count) => f.pad(&count.to_string()),
-            Self::Duration(duration) => f.pad(&format!("{:.3} s", duration.as_secs_f64())),
-            Self::Share(share) => share.fmt(f),
-            Self::Rate(rate) => f.pad(&format!("{rate:.1}/s")),
-            Self::GrowthRate(rate) => rate.fmt(f),
-        }
+        f.pad(&self.with_digits(0))
     }
 }
 

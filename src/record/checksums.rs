@@ -74,7 +74,11 @@ impl RunDir {
                 None => changes.push(format!("{name} was removed after the run ended")),
             }
         }
-        let is_new = |name: &&String| !recorded.files.contains_key(*name);
+        // Earlier builds recorded no checksums of these.
+        let unlisted = [self.server_requests(), self.server_size()];
+        let unlisted = unlisted.map(|path| self.name_within(&path));
+        let is_new =
+            |name: &&String| !recorded.files.contains_key(*name) && !unlisted.contains(*name);
         let added = found.keys().filter(is_new);
         changes.extend(added.map(|name| format!("{name} was added after the run ended")));
         Ok(changes)
@@ -92,6 +96,8 @@ impl RunDir {
             self.samples(),
             self.processes(),
             self.server_metrics(),
+            self.server_requests(),
+            self.server_size(),
             self.resources(),
             self.nodes(),
         ];

@@ -82,14 +82,13 @@ fn of_budget(report: &Report, check: &LimitCheck) -> TestCase {
         LimitState::Undecided => failed(NonSuccessKind::Error, "undecided"),
     };
     let status = status(report, Some(&about), &hint, default);
-    let text =
-        |amount: Option<Amount>| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string());
+    let text = |amount: Option<String>| amount.unwrap_or_else(|| "-".to_owned());
     let mut case = TestCase::new(metric.to_string(), status);
     case.set_system_out(format!(
         "measured {}{}, budget {} ({})",
         if report.is_lower_bound(metric) { ">=" } else { "" },
-        text(check.measured),
-        text(check.limit),
+        text(check.measured_text()),
+        text(check.limit.map(|limit| limit.to_string())),
         check.source
     ));
     case
@@ -119,7 +118,7 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
             .push_str(&format!(", {} more failed in the load generator", scenario.client_failed()));
     }
     figures.push('\n');
-    for (number, segment) in scenario.segments.iter().enumerate() {
+    for segment in &scenario.segments {
         let percentiles =
             [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::P99, ScenarioMetric::P999];
         let latencies = percentiles.map(|statistic| {
@@ -128,7 +127,8 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
         });
         let latencies: Vec<String> = latencies.into_iter().flatten().collect();
         if !latencies.is_empty() {
-            figures.push_str(&format!("iteration {}: {}\n", number + 1, latencies.join(", ")));
+            let name = scenario.segment_name(segment);
+            figures.push_str(&format!("{name}: {}\n", latencies.join(", ")));
         }
     }
     case.set_system_out(figures);
@@ -164,7 +164,7 @@ fn of_threshold(report: &Report, check: &ThresholdCheck) -> TestCase {
     );
     let mut case =
         TestCase::new(threshold.to_string(), status(report, Some(&about), &hint, default));
-    let measured = check.measured.map_or_else(|| "-".to_owned(), |measured| measured.to_string());
+    let measured = check.measured_text().unwrap_or_else(|| "-".to_owned());
     let (sign, limit) = (threshold.comparison.sign(), threshold.limit.typed());
     case.set_system_out(format!("measured {measured}, threshold {sign} {limit}"));
     case

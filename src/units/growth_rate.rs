@@ -35,19 +35,31 @@ impl GrowthRate {
     pub const fn as_mib_per_hour(self) -> f64 {
         self.0 / (1024.0 * 1024.0)
     }
+
+    /// Text with `more` digits than usual, in MiB per hour, as sizes of metrics are in MiB.
+    pub(crate) fn with_digits(self, more: usize) -> String {
+        format!("{} MiB/h", without_sign_of_zero(self.as_mib_per_hour(), 1 + more))
+    }
 }
 
-/// Text in MiB per hour, as sizes of metrics are in MiB.
+/// Text in MiB per hour.
 impl fmt::Display for GrowthRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{} MiB/h", in_tenths(self.as_mib_per_hour())))
+        f.pad(&self.with_digits(0))
     }
 }
 
 /// Number with one digit after the point. A negative number that rounds to zero has no sign.
 pub(crate) fn in_tenths(number: f64) -> String {
-    let text = format!("{number:.1}");
-    if text == "-0.0" { "0.0".to_owned() } else { text }
+    without_sign_of_zero(number, 1)
+}
+
+fn without_sign_of_zero(number: f64, decimals: usize) -> String {
+    let text = format!("{number:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|digit| matches!(digit, '0' | '.')) => zero.to_owned(),
+        _ => text,
+    }
 }
 
 impl FromStr for GrowthRate {

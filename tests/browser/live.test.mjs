@@ -33,6 +33,22 @@ after(() => {
 const text = (page, name) => page.locator(`[data-live="${name}"]`).innerText();
 const cells = (page, table, row) => page.locator(`[data-live="${table}"] tr:has(th:text-is("${row}")) td`).allInnerTexts();
 
+// Draws the charts with one more point.
+const extend = (page, until, run) =>
+  page.evaluate(async ([until, run]) => {
+    const charts = [...placed.values()].map(({ chart }) => ({
+      ...chart,
+      times: [...chart.times, until],
+      series: chart.series.map((line) => ({ ...line, values: [...line.values, line.values.at(-1)] })),
+    }));
+    draw({ run: run ?? drawnRun, until, phases: DATA.phases, charts });
+    // The library draws after the script.
+    await new Promise(requestAnimationFrame);
+  }, [until, run]);
+
+// Seconds between two labels of the time axis; 0 without labels.
+const stepOf = (page) => page.evaluate(() => [...timelines][0].axes[0]._found[0]);
+
 describe("the page of a run in progress", () => {
   let page, noticed;
   before(async () => {
@@ -70,22 +86,20 @@ describe("the page of a run in progress", () => {
   });
 
   test("a later history extends the charts and keeps a zoom, which another run does not", async () => {
-    const later = (until, run = null) =>
-      page.evaluate(async ([until, run]) => {
-        const charts = [...placed.values()].map(({ chart }) => ({
-          ...chart,
-          times: [...chart.times, until],
-          series: chart.series.map((line) => ({ ...line, values: [...line.values, line.values.at(-1)] })),
-        }));
-        draw({ run: run ?? drawnRun, until, phases: DATA.phases, charts });
-        // The library draws after the script.
-        await new Promise(requestAnimationFrame);
-        return [...timelines].map((chart) => [chart.scales.x.min, chart.scales.x.max, chart.data[0].at(-1)]);
-      }, [until, run]);
+    const later = async (until, run = null) => {
+      await extend(page, until, run);
+      return page.evaluate(() =>
+        [...timelines].map((chart) => [chart.scales.x.min, chart.scales.x.max, chart.data[0].at(-1)]));
+    };
     for (const range of await later(400)) assert.deepEqual(range, [0, 400, 400]);
     await page.evaluate(() => showTime(2, 5));
     for (const range of await later(500)) assert.deepEqual(range, [2, 5, 500]);
     for (const range of await later(60, "another")) assert.deepEqual(range, [0, 60, 60]);
+  });
+
+  test("the time axis of a day has labels", async () => {
+    await extend(page, 86400, "a day");
+    assert.ok((await stepOf(page)) > 0);
   });
 });
 
@@ -105,6 +119,8 @@ for (const colorScheme of ["light", "dark"]) {
     const { page, noticed } = await openAt(address("ended"), { colorScheme, viewport: { width: 360, height: 740 } });
     await page.locator('[data-live="phase"]:text-is("OVER BUDGET")').waitFor();
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+    await extend(page, 28800, "eight hours");
+    assert.ok((await stepOf(page)) > 0, "labels of the time axis");
     assert.deepEqual(noticed, []);
     await page.context().close();
   });

@@ -36,6 +36,9 @@ fn write_run_files(evidence: &Evidence, run: &RunDir) {
     if let Some(requests) = &evidence.server_requests {
         write_json(&run.server_requests(), requests).expect(WRITTEN);
     }
+    if let Some(size) = &evidence.server_size {
+        write_json(&run.server_size(), size).expect(WRITTEN);
+    }
     if let Some(nodes) = &evidence.nodes {
         write_json(&run.nodes(), nodes).expect(WRITTEN);
     }

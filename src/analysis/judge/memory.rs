@@ -22,7 +22,11 @@ impl Findings {
                 (LimitState::Over, Some(measured), Some(limit)) => self.add_about(
                     about,
                     Severity::OverBudget,
-                    format!("{metric}: {measured}, budget {limit} ({})", check.source),
+                    format!(
+                        "{metric}: {}, budget {limit} ({})",
+                        measured.beside(limit),
+                        check.source
+                    ),
                 ),
                 // A budget that only a lower bound is within gets its finding in `of_coverage`.
                 (LimitState::Over | LimitState::Within | LimitState::Undecided, ..) => {}

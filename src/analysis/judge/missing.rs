@@ -31,6 +31,16 @@ impl Findings {
                 "nodes.json is missing: the state of the nodes is unknown",
             );
         }
+        // Written when the server starts, before the first phase.
+        if evidence.server_size.is_none()
+            && evidence.plan.size.is_some()
+            && evidence.phases_began().is_some()
+        {
+            self.add(
+                Severity::Inconclusive,
+                "server-size.json is missing: what held the server to its size is unknown",
+            );
+        }
         self.of_missing_phases(evidence);
         self.of_missing_iterations(evidence);
     }

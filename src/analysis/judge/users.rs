@@ -306,6 +306,7 @@ fn follows_from_kills(case: &Case<'_>, id: ScenarioId) -> bool {
 fn breach(case: &Case<'_>, threshold: &Threshold, measured: Amount) -> (Severity, String) {
     let metric = &threshold.metric;
     let (sign, limit) = (threshold.comparison.sign(), threshold.limit.typed());
+    let measured = measured.beside(threshold.limit);
     let breach = format!("{metric}: {measured}, threshold {sign} {limit}");
     let is_of_errors =
         metric.statistic == ScenarioMetric::ErrorRate && threshold.comparison.is_upper();

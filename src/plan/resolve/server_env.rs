@@ -1,6 +1,7 @@
 //! Environment variables that are passed to an isolated server (`--server-env`).
 
 use super::Resolver;
+use crate::credentials;
 use crate::env;
 use crate::record::request::{RecordedValue, ServerVariable};
 
@@ -61,7 +62,7 @@ fn variable(text: &str, shell: &[ServerVariable]) -> Result<ServerVariable, Stri
         ));
     }
     match value {
-        Some(_) if is_secret(name) => Err(format!(
+        Some(value) if is_secret(name) || has_login(value) => Err(format!(
             "the value of `{name}` looks like a secret, which results and process list would \
              show; set the variable in the shell and pass `--server-env {name}`, which stores only \
              a hash"
@@ -81,6 +82,21 @@ fn variable(text: &str, shell: &[ServerVariable]) -> Result<ServerVariable, Stri
 fn is_secret(name: &str) -> bool {
     let name = name.to_uppercase();
     SECRET.iter().any(|word| name.contains(word))
+}
+
+/// Whether a value has a login before an address, as those of proxies and databases may:
+/// `http://me:secret@host`, and `me:secret@host`. A mail address has none.
+fn has_login(value: &str) -> bool {
+    let mut parts = value.split("://");
+    let before_scheme = parts.next().unwrap_or_default();
+    let in_url = |rest: &str| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        authority.contains('@')
+    };
+    let is_any_url = value != before_scheme;
+    let without_scheme = before_scheme.split_once('@').is_some_and(|(user, _)| user.contains(':'));
+    // A password with a `/` ends the authority early, and such a text is no URL.
+    without_scheme || parts.any(in_url) || (is_any_url && credentials::stripped(value) != value)
 }
 
 #[cfg(test)]
@@ -108,12 +124,32 @@ mod tests {
     }
 
     #[rstest]
+    #[case::a_mail_address("OWNER=me@host.example")]
+    #[case::a_url("HTTPS_PROXY=http://proxy:3128")]
+    #[case::a_sign_in_a_path("SOURCE=git+https://host/path@main?at=a@b")]
+    #[case::tunables("GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.check=0")]
+    fn a_value_without_a_login_is_stored(#[case] text: &str) {
+        let (_, value) = text.split_once('=').unwrap();
+        let variables = resolved(&[text]).unwrap();
+        assert_eq!(variables[0].value, RecordedValue::Typed(value.to_owned()));
+    }
+
+    #[rstest]
     #[case::unset("NOWHERE", "`NOWHERE` is not set in this shell")]
     #[case::a_secret(
         "AWS_SECRET_ACCESS_KEY=abc",
         "the value of `AWS_SECRET_ACCESS_KEY` looks like"
     )]
     #[case::in_lower_case("my_password=abc", "the value of `my_password` looks like a secret")]
+    #[case::a_login_in_a_url(
+        "HTTPS_PROXY=http://me:abc@proxy:3128",
+        "the value of `HTTPS_PROXY` looks like a secret"
+    )]
+    #[case::a_database("SKYPILOT_DB_CONNECTION_URI=postgresql://sky:abc@db/sky", "looks like a")]
+    #[case::a_token_alone("INDEX_URL=https://abc@host/simple", "looks like a secret")]
+    #[case::in_a_later_url("NODES=http://a:1,http://me:abc@b:2", "looks like a secret")]
+    #[case::a_sign_in_a_password("NODE=http://me:p/abc@b:2", "looks like a secret")]
+    #[case::no_scheme("HTTPS_PROXY=me:abc@proxy:3128", "looks like a secret")]
     #[case::reserved("HOME=/x", "`HOME` is set by skyload")]
     #[case::another_sky("PYTHONPATH=/x", "use --sky for the SkyPilot under test")]
     #[case::no_name("=x", "expected NAME or NAME=VALUE")]

@@ -41,12 +41,21 @@ impl Curves {
         Some(Self { run, timeline: data.timeline, load_began })
     }
 
-    /// Mean time between two samples.
-    fn time_between_samples(&self) -> Duration {
-        let samples = self.timeline.series.iter().map(|series| series.times.len()).max();
-        let between = u32::try_from(samples.unwrap_or(0).saturating_sub(1)).unwrap_or(u32::MAX);
-        let time = self.before_load().saturating_add(self.after_start());
-        time.checked_div(between).unwrap_or_default()
+    /// Longest time between two neighbouring points of a line, without those at a gap. A long run
+    /// has points only at the ends of its chunks, which are longer where samples are rarer.
+    fn time_between_points(&self) -> Duration {
+        let series = self.timeline.series.iter();
+        let lines = series.flat_map(|series| {
+            series.lines.iter().map(|line| series.times.iter().zip(&line.values))
+        });
+        let times = lines.flat_map(|points| {
+            let neighbours = points.clone().zip(points.skip(1));
+            // A gap has a point without a value.
+            neighbours.filter_map(|((from, before), (to, after))| {
+                (before.is_some() && after.is_some()).then(|| to.since(*from))
+            })
+        });
+        times.max().unwrap_or_default()
     }
 
     /// Time before the load, with samples.
@@ -250,9 +259,9 @@ impl Axis {
         let lead = all().map(Curves::before_load).max().unwrap_or_default();
         let rest = all().map(Curves::after_start).max().unwrap_or_default();
         let length = lead.saturating_add(rest);
-        let sampled = all().map(Curves::time_between_samples).max().unwrap_or_default();
+        let between = all().map(Curves::time_between_points).max().unwrap_or_default();
         let shortest = Duration::from_millis(1);
-        let interval = (length / POINTS).max(sampled.saturating_mul(2)).max(shortest);
+        let interval = (length / POINTS).max(between).max(shortest);
         Self { lead, length, interval }
     }
 

@@ -183,12 +183,18 @@ impl Chart {
     }
 }
 
-/// Time on the axis as minutes and seconds: `3:05.0`.
+/// Time on the axis as hours, if there are any, minutes and seconds, as the scripts write it:
+/// `3:05.0`, `1:02:03.0`.
 pub(super) fn clock(seconds: f64) -> String {
     // Rounded first: of a minute less 0.03 s, 60.0 would be left beside 0 minutes.
     let tenths = (seconds * 10.0).round();
     let minutes = (tenths / 600.0).floor();
-    format!("{minutes:.0}:{:04.1}", (tenths - minutes * 600.0) / 10.0)
+    let seconds = (tenths - minutes * 600.0) / 10.0;
+    let hours = (minutes / 60.0).floor();
+    match hours >= 1.0 {
+        true => format!("{hours:.0}:{:02.0}:{seconds:04.1}", minutes - hours * 60.0),
+        false => format!("{minutes:.0}:{seconds:04.1}"),
+    }
 }
 
 #[cfg(test)]
@@ -199,5 +205,11 @@ mod tests {
     fn no_clock_shows_60_seconds() {
         let clocks = [59.97, 59.94, 185.0, 119.96, 0.0].map(clock);
         assert_eq!(clocks, ["1:00.0", "0:59.9", "3:05.0", "2:00.0", "0:00.0"]);
+    }
+
+    #[test]
+    fn a_clock_of_a_long_run_has_hours() {
+        let clocks = [3_599.97, 3_725.0, 28_800.0, 360_000.0].map(clock);
+        assert_eq!(clocks, ["1:00:00.0", "1:02:05.0", "8:00:00.0", "100:00:00.0"]);
     }
 }

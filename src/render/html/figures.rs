@@ -62,7 +62,8 @@ fn about(report: &Report, severity: Severity) -> impl Iterator<Item = Option<&Ab
 }
 
 fn exceeded(report: &Report) -> String {
-    if report.server_size.as_ref().is_some_and(|size| size.kills > 0) {
+    // Only kills exceed a limit of the run as a whole.
+    if about(report, Severity::OverBudget).any(|about| about.is_none()) {
         return "the kernel killed processes at the server's size.".to_owned();
     }
     let names: Vec<String> =
@@ -140,7 +141,7 @@ fn of_server(report: &Report) -> impl Iterator<Item = Figure> {
 }
 
 fn of_budget(report: &Report, check: &LimitCheck) -> Option<Figure> {
-    let (limit, measured) = (check.limit?, check.measured?);
+    let (limit, measured) = (check.limit?, check.measured_text()?);
     let name = match check.metric {
         Metric::Class(class, statistic) => format!("{} {class}", statistic.row().heading),
         metric => metric.to_string(),
@@ -150,8 +151,11 @@ fn of_budget(report: &Report, check: &LimitCheck) -> Option<Figure> {
         true => ("≥ ", "at most ", "at least "),
         false => ("", "", ""),
     };
-    let headroom = check.headroom();
+    // The share of an estimate that decides nothing would read as a result.
+    let is_undecided = check.state == LimitState::Undecided;
+    let headroom = check.headroom().filter(|_| !is_undecided);
     let result = match headroom {
+        None if is_undecided => ", undecided".to_owned(),
         Some(headroom) if is_over => format!(", OVER by {by_at_least}{:.0}%", -headroom),
         Some(headroom) => format!(", {at_most}{headroom:.0}% left"),
         None if is_over => ", OVER".to_owned(),

@@ -11,11 +11,11 @@ pub(super) const HEADINGS: [&str; 3] = ["budget", "headroom", "status"];
 pub(in crate::render) fn all(report: &Report) -> Option<Table> {
     let mut table = Table::new(&["budget", "measured", "limit", "headroom", "status"], 1);
     for check in &report.budgets {
-        let amount = |amount: Option<_>| amount.map_or(Cell::Unknown, Cell::plain);
+        let cell = |text: Option<String>| text.map_or(Cell::Unknown, Cell::Plain);
         table.rows.push(vec![
             Cell::plain(check.metric),
-            amount(check.measured).bounded(report.is_lower_bound(check.metric)),
-            amount(check.limit),
+            cell(check.measured_text()).bounded(report.is_lower_bound(check.metric)),
+            cell(check.limit.map(|limit| limit.to_string())),
             headroom(check),
             Cell::plain(check.state.name()),
         ]);

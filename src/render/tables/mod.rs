@@ -16,7 +16,7 @@ use super::table::{Cell, Table};
 use crate::analysis::Measured;
 use crate::metric::Amount;
 use crate::render::format::seconds;
-use crate::units::{ByteSize, as_mib, in_tenths};
+use crate::units::{ByteSize, as_mib, in_tenths, significant};
 
 impl Cell {
     fn plain(text: impl ToString) -> Self {
@@ -35,7 +35,7 @@ impl Cell {
             Some(Amount::Count(count)) => Self::plain(count),
             Some(Amount::Duration(duration)) => Self::Plain(seconds(duration)),
             Some(Amount::Share(share)) => Self::plain(share),
-            Some(Amount::Rate(rate)) => Self::Plain(format!("{rate:.1}")),
+            Some(Amount::Rate(rate)) => Self::Plain(significant(rate, 0)),
             Some(Amount::GrowthRate(rate)) => Self::Plain(in_tenths(rate.as_mib_per_hour())),
             None => Self::Unknown,
         }

@@ -15,7 +15,7 @@ pub(in crate::render) fn all(report: &Report) -> Option<Table> {
     for check in checks {
         let mut row = vec![
             Cell::plain(&check.threshold),
-            check.measured.map_or(Cell::Unknown, Cell::plain),
+            check.measured_text().map_or(Cell::Unknown, Cell::Plain),
             Cell::Plain(status(check)),
         ];
         row.extend(has_abort.then(|| Cell::Plain(when(check.threshold.abort))));

@@ -10,7 +10,7 @@ use skyload::ids::RunId;
 use skyload::metric::{ComparedMetric, Decider, Metric, ScenarioMetric, ServerMetric};
 use skyload::record::RunDir;
 use skyload::record::environment::WorkerCounts;
-use skyload::record::profile::ProcessRecord;
+use skyload::record::profile::{ProcessRecord, ProfileLine, Sample};
 use skyload::render::comparison::{render_markdown, render_text};
 use skyload::render::html::{Curves, render_comparison};
 use skyload::render::text::Detail;
@@ -18,7 +18,8 @@ use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
 use super::changes::Change as _;
-use super::evidence::{four_users, good_run};
+use super::evidence::{at, four_users, good_run};
+use super::pages;
 
 /// Report of a run with a number of its own, in which every peak is `mib` more.
 fn run(number: u32, mib: u64) -> Report {
@@ -303,4 +304,31 @@ fn all_formats_say_the_verdict_and_the_worse_metric() {
         }
     }
     assert_eq!(curves.iter().flatten().count(), 2);
+}
+
+#[test]
+fn a_curve_whose_later_samples_are_rarer_has_no_gaps() {
+    let minutes = |count: u64| count * 60_000;
+    let mut long = evidence(0, 0);
+    long.events[2].at = at(minutes(59));
+    long.events[3].at = at(minutes(60));
+    let ProfileLine::Sample(first) = long.profile[1].clone() else { panic!("a sample") };
+    let (header, footer) = (long.profile.remove(0), long.profile.pop().expect("a footer"));
+    // As a profile is thinned after half an hour.
+    let often = (0..minutes(30)).step_by(50);
+    let times = often.chain((minutes(30)..=minutes(60)).step_by(1_000));
+    let sample = |millis| ProfileLine::Sample(Sample { at: at(millis), ..first.clone() });
+    long.profile = [header].into_iter().chain(times.map(sample)).chain([footer]).collect();
+    let report = Report::assemble(&long);
+    let data = skyload::analysis::ChartData::assemble(&report, &long);
+    let curves = [Vec::from_iter(Curves::of(&report, data)), Vec::new()];
+    let mut page = Vec::new();
+    render_comparison(&compare(&runs(0..3, 0), &runs(3..6, 0)), &curves, &mut page).unwrap();
+    let charts = pages::data(&String::from_utf8(page).unwrap())["charts"].clone();
+    let charts = charts.as_array().expect("a JSON array");
+    assert_eq!(charts.len(), 2, "memory and CPU");
+    for chart in charts {
+        let values = chart["series"][0]["values"].as_array().expect("a JSON array");
+        assert!(values.len() > 50 && values.iter().all(|value| value.is_number()), "{values:?}");
+    }
 }

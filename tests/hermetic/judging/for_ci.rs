@@ -16,6 +16,7 @@ use skyload::units::ByteSize;
 use super::changes::{Change, resource_fails, slow};
 use super::evidence::{ALL_ENDED, LOAD_BEGAN, at, four_users, good_run, run_with_only_a_plan};
 use super::page_texts::two_iterations;
+use super::shapes::with_warm_up;
 use super::texts::eventful_run;
 
 /// Text from a server with markup of HTML, Markdown, GitHub's commands and XML.
@@ -272,6 +273,27 @@ fn a_junit_case_counts_iterations_that_the_load_generator_could_not_finish() {
     run.load_generator_fails(2);
     let (text, _) = junit_of(&run);
     assert!(text.contains("2 iterations, 0 failed, 2 more failed in the load generator"), "{text}");
+}
+
+#[test]
+fn a_breached_rate_is_not_shown_as_its_limit() {
+    let mut run = good_run(&four_users());
+    run.thresholds(&["api:status throughput >= 1/s"]);
+    // Four iterations in this time are 0.96 in a second.
+    run.segment().ended = at(LOAD_BEGAN + 4_167);
+    for text in [markdown_of(&run), junit_of(&run).0, annotations_of(&run)] {
+        assert!(text.contains("0.96/s") && !text.contains("1.0/s"), "{text}");
+    }
+}
+
+#[rstest]
+#[case::timed(with_warm_up(), &["warm-up: p50", "4 for 1m: p50"])]
+#[case::cold_and_warm(two_iterations(true), &["cold: p50", "warm: p50"])]
+#[case::single(good_run(&four_users()), &["all: p50"])]
+fn the_junit_case_of_a_scenario_names_its_segments(#[case] run: Evidence, #[case] names: &[&str]) {
+    let (text, _) = junit_of(&run);
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+    assert!(!text.contains("iteration 1"), "{text}");
 }
 
 #[test]

@@ -10,6 +10,8 @@ use skyload::render::{junit, markdown, text};
 use skyload::units::{ByteSize, GrowthRate};
 
 use super::evidence::{at, four_users, good_run};
+use super::page_tables::key_figure;
+use super::pages::page;
 
 const MINUTE: u64 = 60_000;
 const SHORT: Metric = Metric::Class(ProcessClass::ShortExecutor, ClassMetric::GrowthRate);
@@ -122,6 +124,14 @@ fn the_interval_decides_a_budget_on_growth(
         _ => Verdict::Inconclusive,
     };
     assert_eq!(report.verdict, verdict, "{:?}", report.findings);
+}
+
+#[test]
+fn the_key_figure_of_an_undecided_budget_has_no_share_of_it() {
+    let page = page(&with_budget(soak(20, 60), SHORT, 62.0));
+    let figure = key_figure(&page, "growth per hour short-executor");
+    assert!(figure.contains("of 62.0 MiB/h, undecided"), "{figure}");
+    assert!(!figure.contains("% left") && !figure.contains("class=\"share\""), "{figure}");
 }
 
 #[test]

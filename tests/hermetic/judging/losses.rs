@@ -10,11 +10,12 @@ use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::profile::{Phase, ProfileLine};
 use skyload::record::request::LoadRequest;
 use skyload::record::resources::ResourceLog;
-use skyload::record::{ProfileDir, RunDir, write_json};
+use skyload::record::{ProfileDir, RunDir, ServerRequests, Version, write_json};
 use skyload::scenario::ScenarioId;
 
 use super::changes::{Change, assert_verdict};
 use super::evidence::{ALL_ENDED, LOAD_BEGAN, at, four_users, good_run};
+use super::server_sizes::{held, kill_executors};
 use crate::run_files::{write_profile, write_run};
 
 #[test]
@@ -72,6 +73,30 @@ fn a_missing_file_on_launched_resources_is_inconclusive(
 }
 
 #[rstest]
+#[case::with_kills(
+    kill_executors,
+    Verdict::OverBudget,
+    "the kernel killed 2 processes at the server's size of 4 GiB: 2x short-executor"
+)]
+#[case::without(
+    |_: &mut Evidence| {},
+    Verdict::Inconclusive,
+    "server-size.json is missing: what held the server to its size is unknown"
+)]
+fn no_run_passes_without_the_file_of_its_servers_size(
+    #[case] change: fn(&mut Evidence),
+    #[case] verdict: Verdict,
+    #[case] message: &str,
+) {
+    let mut run = held();
+    change(&mut run);
+    run.server_size = None;
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, verdict, "{report:#?}");
+    assert!(report.findings[0].message.starts_with(message), "{report:#?}");
+}
+
+#[rstest]
 #[case(Phase::Baseline)]
 #[case(Phase::Load)]
 #[case(Phase::Cooldown)]
@@ -117,6 +142,28 @@ fn damage(how: &str, text: &str) -> String {
     lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
+/// Evidence of a run that launched, with the server's size and its list of requests, neither of
+/// which the plan requires.
+fn with_files_of_the_server() -> Evidence {
+    let requests = ServerRequests { version: Version, requests: Vec::new(), is_cut: false };
+    let server_size = held().server_size;
+    Evidence { server_requests: Some(requests), server_size, ..launching() }
+}
+
+#[test]
+fn a_run_whose_checksums_are_of_an_earlier_build_passes() {
+    let (_folder, run) = write_run(&with_files_of_the_server());
+    let text = fs::read_to_string(run.checksums()).expect("the file exists");
+    let mut checksums: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
+    let files = checksums["files"].as_object_mut().expect("a JSON object");
+    for name in ["server-requests.json", "server-size.json"] {
+        assert!(files.remove(name).is_some(), "{text}");
+    }
+    fs::write(run.checksums(), checksums.to_string()).expect("the file can be written");
+    let report = Report::assemble(&Evidence::read(&run).expect("the run can be read"));
+    assert_eq!(report.verdict, Verdict::Pass, "{report:#?}");
+}
+
 #[track_caller]
 fn assert_inconclusive(run: &RunDir, file: &Path) {
     let evidence = match Evidence::read(run) {
@@ -140,7 +187,7 @@ fn no_run_passes_with_a_changed_or_missing_file(
     )]
     how: &str,
 ) {
-    let evidence = launching();
+    let evidence = with_files_of_the_server();
     for file in [
         RunDir::request,
         RunDir::plan,
@@ -150,8 +197,10 @@ fn no_run_passes_with_a_changed_or_missing_file(
         RunDir::processes,
         RunDir::resources,
         RunDir::nodes,
+        RunDir::server_requests,
+        RunDir::server_size,
         |run: &RunDir| run.outcome(ScenarioId::CliLaunch),
-    ] as [fn(&RunDir) -> PathBuf; 9]
+    ] as [fn(&RunDir) -> PathBuf; 11]
     {
         let (_folder, run) = write_run(&evidence);
         let path = file(&run);

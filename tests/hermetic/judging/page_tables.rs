@@ -23,7 +23,7 @@ fn row(page: &str, caption: &str, name: &str) -> Vec<String> {
 }
 
 /// HTML of the key figure `name`, after the name.
-fn key_figure<'a>(page: &'a str, name: &str) -> &'a str {
+pub(super) fn key_figure<'a>(page: &'a str, name: &str) -> &'a str {
     let name = format!("<span class=\"name\">{name}<");
     let (_, figure) = page.split_once(&name).unwrap_or_else(|| panic!("no key figure `{name}`"));
     figure.split_once("</li>").expect("the part has an end").0
@@ -133,4 +133,15 @@ fn a_scenario_without_an_outcome_has_a_row() {
 fn a_budget_without_a_measurement_has_a_row() {
     let page = page(&run_with_only_a_plan());
     assert_eq!(row(&page, "Budgets", "long-executor"), ["–", "–", "–", "not measured"]);
+}
+
+#[test]
+fn thresholds_have_their_table_where_no_iteration_ran() {
+    let mut run = good_run(&four_users());
+    run.thresholds(&["api:status p95 < 5s"]);
+    run.outcomes.clear();
+    let page = page(&run);
+    assert!(page.contains("No iterations ran."));
+    let cells = row(&page, "Thresholds", "api:status p95 &#60; 5s");
+    assert_eq!(cells, ["–", "skipped: no iteration completed"]);
 }

@@ -25,7 +25,7 @@ use super::evidence::{at, four_users, good_run};
 const SIZE: MachineSize = MachineSize { cpus: 2, memory: ByteSize::gib(4) };
 
 /// Good run on a server that was held to 2 CPUs and 4 GiB.
-fn held() -> Evidence {
+pub(super) fn held() -> Evidence {
     let mut run = good_run(&LoadRequest { size: Some("2x4".to_owned()), ..four_users() });
     let figures = GroupFigures {
         peak: Some(ByteSize::gib(3)),
@@ -46,7 +46,7 @@ fn held() -> Evidence {
 const AFTER_KILL: u64 = 5_200;
 
 /// Lets the kernel kill the two short executors between 4.9 and 5 s.
-fn kill_executors(run: &mut Evidence) {
+pub(super) fn kill_executors(run: &mut Evidence) {
     run.happens(5_000, Event::KilledAtSize { processes: 2, since: at(4_900) });
     for pid in [2, 3] {
         let record = run.record(pid);

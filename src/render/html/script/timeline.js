@@ -53,10 +53,12 @@ function axis(more) {
 
 function timeAxis() {
   // Steps that clocks have.
-  const incrs = [0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+  const ofMinutes = [0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+  // Where no step is long enough for the labels, the axis has none.
+  const ofDays = [7200, 10800, 21600, 43200, 86400, 172800, 604800];
   return axis({
     size: 30,
-    incrs,
+    incrs: [...ofMinutes, ...ofDays],
     space: 56,
     values: (_, splits, __, ___, step) => splits.map((at) => clock(at, step < 1 ? 1 : 0)),
   });
