@@ -33,10 +33,15 @@ const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 
 /// priority.
 const READY_WITHIN: Duration = Duration::from_secs(300);
 
-/// Capabilities that root on a node lacks: they are about the whole machine, such as its disks,
-/// clock and kernel. Without the first, root can mount nothing.
-const WITHHELD: &str = "-sys_admin,-mknod,-sys_boot,-sys_module,-sys_rawio,-sys_time,-syslog,\
-                        -linux_immutable,-mac_admin,-mac_override,-perfmon,-bpf,-audit_control";
+/// Capabilities that root on a node keeps. The others are about the whole machine, such as its
+/// disks, clock and kernel, or of later kernels; without `sys_admin`, root can mount nothing.
+///
+/// Old names only: setpriv refuses a name that its libcap-ng does not know.
+pub(super) const KEPT: &str = "-all,+chown,+dac_override,+dac_read_search,+fowner,+fsetid,+kill,\
+                               +setgid,+setuid,+setpcap,+net_bind_service,+net_broadcast,\
+                               +net_admin,+net_raw,+ipc_lock,+ipc_owner,+sys_chroot,+sys_ptrace,\
+                               +sys_pacct,+sys_nice,+sys_resource,+sys_tty_config,+lease,\
+                               +audit_write,+setfcap,+wake_alarm,+block_suspend,+audit_read";
 
 /// Running node; ends when dropped.
 pub(super) struct Node {
@@ -162,7 +167,7 @@ impl Session {
         let (user, limits): (&[&str], &[&str]) = match with_user {
             // Where the only user has another name, and no power over the machine.
             true => (&["--preserve-credentials"], &[]),
-            false => (&[], &["setpriv", "--bounding-set", WITHHELD, "--"]),
+            false => (&[], &["setpriv", "--bounding-set", KEPT, "--"]),
         };
         let status = Command::new("nsenter")
             .args(self.init.entry(with_user))
@@ -226,4 +231,30 @@ fn sshd_config(api: SocketAddr) -> String {
          SetEnv AWS_ENDPOINT_URL=http://{api} \
          SKYPILOT_DISABLE_USAGE_COLLECTION=1 UV_OFFLINE=1 UV_PYTHON_DOWNLOADS=never\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Capabilities of Linux 3.16, whose names every libcap-ng knows.
+    const OLD: &str = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap \
+                       linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock \
+                       ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin \
+                       sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease \
+                       audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm \
+                       block_suspend audit_read";
+
+    #[test]
+    fn root_on_a_node_keeps_only_capabilities_that_every_setpriv_can_name() {
+        let mut words = KEPT.split(',');
+        assert_eq!(words.next(), Some("-all"), "those of later kernels are withheld");
+        let kept: BTreeSet<&str> = words.map(|word| word.strip_prefix('+').unwrap()).collect();
+        let old: BTreeSet<&str> = OLD.split(' ').collect();
+        assert!(kept.is_subset(&old), "{kept:?}");
+        let withheld: Vec<&str> = old.difference(&kept).copied().collect();
+        let expected = "audit_control linux_immutable mac_admin mac_override mknod sys_admin \
+                        sys_boot sys_module sys_rawio sys_time syslog";
+        assert_eq!(withheld.join(" "), expected);
+    }
 }
