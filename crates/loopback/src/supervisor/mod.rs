@@ -12,7 +12,7 @@ mod exposure;
 mod launch;
 mod watchdog;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -41,6 +41,7 @@ use super::priority::NodePriority;
 use autogroup::LoweredSessions;
 pub(crate) use daemon::{Daemon, Readiness, Role};
 use descendants::Descendant;
+use exposure::Exposed;
 pub(crate) use launch::{Launched, launch};
 use watchdog::Watchdog;
 pub use watchdog::{COMMAND as WATCHDOG_COMMAND, watch};
@@ -149,7 +150,7 @@ struct Nodes {
     /// Daemons that were not reaped yet, so that their pids cannot be reused.
     running: Vec<Running>,
     figures: NodeFigures,
-    exposed: BTreeSet<String>,
+    exposed: Exposed,
     lowered: LoweredSessions,
 }
 
@@ -160,7 +161,7 @@ impl Nodes {
             watchdog,
             running: Vec::new(),
             figures: NodeFigures::default(),
-            exposed: BTreeSet::new(),
+            exposed: Exposed::default(),
             lowered: LoweredSessions::default(),
         }
     }
@@ -291,8 +292,8 @@ impl Nodes {
         self.figures.processes = of_nodes().count();
         let identities: Vec<ProcessIdentity> =
             running.iter().map(|process| process.identity).collect();
-        self.exposed.extend(exposure::exposed_sockets(self.options.account.uid, &identities));
-        self.figures.exposed = self.exposed.iter().cloned().collect();
+        self.exposed.update(self.options.account, &identities);
+        self.figures.exposed = self.exposed.lines();
         write_json(&self.options.members, &identities)?;
         write_json(&self.options.figures, &self.figures)?;
         Ok(())
