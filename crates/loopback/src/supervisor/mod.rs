@@ -10,6 +10,7 @@ mod daemon;
 mod descendants;
 mod exposure;
 mod launch;
+mod outage;
 mod watchdog;
 
 use std::collections::HashSet;
@@ -17,7 +18,7 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use host::process::scan::end_repeatedly;
@@ -43,6 +44,7 @@ pub(crate) use daemon::{Daemon, Readiness, Role};
 use descendants::Descendant;
 use exposure::Exposed;
 pub(crate) use launch::{Launched, launch};
+use outage::Outage;
 use watchdog::Watchdog;
 pub use watchdog::{COMMAND as WATCHDOG_COMMAND, watch};
 
@@ -174,8 +176,9 @@ impl Nodes {
                 return Ok(reason);
             }
         }
+        let mut outage = Outage::default();
         loop {
-            self.update_figures()?;
+            outage.bear(self.update_figures(), Instant::now())?;
             let reason = || anyhow::Ok(self.reason_to_end(signals));
             if let Some(reason) = poll::during(COUNT_INTERVAL, POLL_INTERVAL, reason)? {
                 return Ok(reason);
