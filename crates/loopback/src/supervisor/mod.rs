@@ -38,6 +38,7 @@ use skyload::units::ByteSize;
 use skyload::usage::Usage;
 
 use super::account::Account;
+use super::leaked_files;
 use super::priority::NodePriority;
 use autogroup::LoweredSessions;
 pub(crate) use daemon::{Daemon, Readiness, Role};
@@ -129,6 +130,7 @@ fn run_with(options: &str, watchdog: Command) -> Result<()> {
             if let Some(folder) = &nodes.options.folder {
                 remove_folder(folder)?;
             }
+            leaked_files::remove_unused(nodes.options.account);
             // Last: if removing the folder fails, the next run finds the rest by the record.
             if let Some(record) = &nodes.options.record {
                 fs::remove_file(record)

@@ -7,6 +7,7 @@ use super::*;
 use crate::testing::script;
 use skyload::poll::{Probe, wait_until};
 use skyload::record::read_json;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Child;
 
@@ -178,6 +179,34 @@ fn nodes_end_when_their_owner_is_gone() {
     owner.wait().unwrap();
     assert!(supervisor.child.wait().unwrap().success());
     assert!(!escaped.is_alive());
+}
+
+#[test]
+fn files_that_the_nodes_user_has_left_are_removed_when_their_owner_is_gone() {
+    // Only root can start processes of another user.
+    if !geteuid().is_root() {
+        return;
+    }
+    // None that an infra on this machine chooses.
+    const USER: u32 = 60_050;
+    let mut owner = Command::new("sleep").arg("600").spawn().unwrap();
+    let mut supervisor = TestSupervisor::with_options(|options, at| {
+        options.owner = ProcessIdentity::of(owner.id());
+        options.account = Account { uid: USER, gid: USER, is_nodes_only: true };
+        fs::set_permissions(at(""), fs::Permissions::from_mode(0o777)).unwrap();
+        let body = "mktemp /tmp/skyload-test-XXXXXX > $HERE/left; touch $HERE/ready
+            exec sleep 600";
+        options.daemons = stand_in(body, at);
+    });
+    let left = soon(|| {
+        let path = fs::read_to_string(supervisor.path("left")).ok()?;
+        Some(PathBuf::from(path.strip_suffix('\n')?))
+    });
+    assert!(left.exists());
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    assert!(supervisor.child.wait().unwrap().success());
+    assert!(!left.exists());
 }
 
 #[test]
