@@ -63,11 +63,13 @@ pub(super) struct Session {
 }
 
 impl Node {
-    /// Starts the node of an instance, with the files of its last start if there are any.
+    /// Starts the node of an instance, with the files of its last start if there are any. The start
+    /// is given up once `is_over`.
     pub(super) fn start(
         settings: &NodesSettings,
         instance: &Instance,
         public_keys: &str,
+        is_over: impl Fn() -> bool,
     ) -> Result<Self> {
         let folder = folder(settings, &instance.id);
         let making = || format!("making `{}`", folder.display());
@@ -90,7 +92,7 @@ impl Node {
             .context("starting `unshare`\n  hint: install util-linux")?;
         let lifeline = parent.stdin.take().context("opening the node's standard input")?;
         let output = parent.stdout.take().context("opening the node's standard output")?;
-        let started = Self::started(parent.id(), output, settings.api);
+        let started = Self::started(parent.id(), output, settings.api, is_over);
         let (init, relays) = started
             .inspect_err(|_| {
                 _ = parent.kill();
@@ -116,8 +118,9 @@ impl Node {
         parent: u32,
         output: ChildStdout,
         api: SocketAddr,
+        is_over: impl Fn() -> bool,
     ) -> Result<(Arc<Init>, [Relay; 2])> {
-        let init = Init::of(wait_for_ready(output, READY_WITHIN)?, parent)?;
+        let init = Init::of(wait_for_ready(output, READY_WITHIN, is_over)?, parent)?;
         let relay = |address| Relay::outward(init.network(), address, api);
         let relays = [relay(api)?, relay(METADATA)?];
         Ok((Arc::new(init), relays))
