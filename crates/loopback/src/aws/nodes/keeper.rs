@@ -216,9 +216,10 @@ impl Nodes {
         self.is_ending.store(true, Ordering::Relaxed);
         // Cloned: a session that is just beginning needs the lock of the slots.
         let slots = lock(&self.slots).clone();
-        for slot in slots.values() {
-            drop(lock(slot).take());
-        }
+        let nodes = slots.values().filter_map(|slot| lock(slot).take());
+        let mut nodes: Vec<Node> = nodes.collect();
+        // All at once: the supervisor waits for the keeper as long as the keeper for a node.
+        nodes.iter_mut().for_each(Node::begin_end);
     }
 }
 

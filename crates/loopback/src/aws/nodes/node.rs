@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use host::tools::remove_folder;
+use skyload::poll::{Probe, wait_until};
 
 use super::NodesSettings;
 use super::ec2::Instance;
@@ -33,6 +34,9 @@ const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 
 /// priority.
 const READY_WITHIN: Duration = Duration::from_secs(300);
 
+/// Time for an init to end all processes of its node, before it is killed.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
+
 /// Capabilities that root on a node keeps. The others are about the whole machine, such as its
 /// disks, clock and kernel, or of later kernels; without `sys_admin`, root can mount nothing.
 ///
@@ -50,8 +54,9 @@ pub(super) struct Node {
     init: Arc<Init>,
     /// Process that waits for init.
     parent: Child,
-    /// Standard input of init, whose end ends the node: also after a SIGKILL of the keeper.
-    _lifeline: ChildStdin,
+    /// Standard input of init, whose end ends the node: also after a SIGKILL of the keeper. `None`
+    /// once the node is ending.
+    lifeline: Option<ChildStdin>,
     _relays: [Relay; 2],
     /// Ports that are open to the outside.
     open: BTreeMap<u16, Relay>,
@@ -107,7 +112,7 @@ impl Node {
             address,
             init,
             parent,
-            _lifeline: lifeline,
+            lifeline: Some(lifeline),
             _relays: relays,
             open: BTreeMap::new(),
         })
@@ -153,11 +158,21 @@ impl Node {
     pub(super) fn session(&self) -> Session {
         Session { init: Arc::clone(&self.init) }
     }
+
+    /// Lets init end the node, without waiting for it.
+    pub(super) fn begin_end(&mut self) {
+        self.lifeline = None;
+    }
 }
 
 impl Drop for Node {
     /// Ends all processes of the node. Its files stay.
     fn drop(&mut self) {
+        // By init, which then has their CPU time.
+        self.begin_end();
+        _ = wait_until(ENDS_WITHIN, Duration::from_millis(10), || {
+            Probe::of(!self.is_alive(), "the node's init is running")
+        });
         self.init.kill();
         _ = self.parent.wait();
     }

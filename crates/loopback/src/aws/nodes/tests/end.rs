@@ -2,6 +2,7 @@
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use skyload::process::stat_fields;
 
 use super::*;
 
@@ -21,6 +22,36 @@ fn start_slow_node(keeper: &TestKeeper) {
     let socket = keeper.settings.socket();
     std::thread::spawn(move || connect_to(&socket, SLOW_ADDRESS, "echo"));
     soon(|| files.join("root").exists().then_some(()));
+}
+
+/// CPU time of a process and of its reaped children, in clock ticks.
+fn ticks(pid: u32) -> u64 {
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap();
+    let fields = stat_fields(&stat).unwrap();
+    // From utime to cstime in proc(5), where the first of these fields is the third.
+    fields.skip(14 - 3).take(4).map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn the_cpu_time_of_processes_that_end_with_their_node_is_the_keepers() {
+    if !can_run() {
+        return;
+    }
+    let keeper = TestKeeper::with_instance();
+    let burn = "setsid python3 -c 'import time
+while time.process_time() < 0.3: pass
+open(\"/tmp/burnt\", \"w\"); time.sleep(606)' >/dev/null 2>&1 &
+until [ -e /tmp/burnt ]; do sleep 0.02; done";
+    keeper.run(burn);
+    let own = keeper.child.id();
+    let of_node = keeper.descendants();
+    let all = of_node.iter().map(|it| ticks(it.pid)).sum::<u64>() + ticks(own);
+    keeper.api.set("i-1", "stopped", None);
+    // A process that is ended but not reaped is there, too.
+    let is_gone = |it: &ProcessIdentity| !fs::exists(format!("/proc/{}", it.pid)).unwrap();
+    soon(|| of_node.iter().all(is_gone).then_some(()));
+    // Each of some processes has lost the rest of a tick.
+    assert!(ticks(own) + 10 >= all, "{} of {all} ticks", ticks(own));
 }
 
 #[test]
