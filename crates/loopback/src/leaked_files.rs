@@ -9,7 +9,7 @@ use std::fs::{self, DirEntry};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::account::Account;
+use super::account::{Account, has_process};
 
 /// Folders that all users can write to.
 pub(crate) const SHARED_FOLDERS: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
@@ -19,9 +19,17 @@ pub(crate) fn has_any<P: AsRef<Path>>(uid: u32, folders: &[P]) -> bool {
     owned(uid, folders).next().is_some()
 }
 
+/// Removes the files of the nodes' user in [`SHARED_FOLDERS`], unless the user has a process: it
+/// may belong to the infra of another state directory, and use these files.
+pub(crate) fn remove_unused(account: Account) {
+    if !has_process(account.uid) {
+        remove(account, &SHARED_FOLDERS);
+    }
+}
+
 /// Removes the files of the nodes' user in these folders. The caller makes sure that the user has
 /// no process.
-pub(crate) fn remove<P: AsRef<Path>>(account: Account, folders: &[P]) {
+fn remove<P: AsRef<Path>>(account: Account, folders: &[P]) {
     if !account.is_nodes_only {
         return;
     }

@@ -3,15 +3,19 @@
 //! A process belongs to a cluster if its environment has the cluster's id
 //! (`SKYLOAD_NODES_OF`), if the supervisor has listed it (a process title may have overwritten
 //! the environment), if it runs as the user id that only nodes have, or if it descends from
-//! such a process.
+//! such a process. The cluster of another state directory may have the same user id: a process
+//! that has another id, or inherits it, is not matched by its user.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use anyhow::Result;
 use host::process::scan::{self, Seen};
 use skyload::env;
 use skyload::ids::ProcessIdentity;
+use skyload::process::look_up;
 use skyload::record::read_json_optional;
 
 use super::account::Account;
@@ -50,8 +54,32 @@ impl<'a> NodeProcesses<'a> {
     fn matcher(&self) -> impl Fn(&Seen<'_>) -> bool {
         let variable = OsString::from(format!("{}={}", env::NODES_OF, self.id));
         let user = self.account.is_nodes_only.then_some(self.account.uid);
-        move |seen| user.is_some() && seen.uid() == user || seen.variables().contains(&variable)
+        move |seen| {
+            let is_users = || user.is_some() && seen.uid() == user;
+            seen.variables().contains(&variable) || is_users() && !is_of_other(seen.pid, &variable)
+        }
     }
+}
+
+/// Whether a process belongs to another cluster than that of `variable`, by the nearest of the
+/// process and its ancestors that has a cluster's id. The supervisor of a cluster has it.
+fn is_of_other(pid: u32, variable: &OsStr) -> bool {
+    // A pid that is reused meanwhile might close a cycle.
+    const GENERATIONS: usize = 1000;
+    let parent = |pid: &u32| look_up(*pid).map(|process| process.parent).filter(|pid| *pid > 0);
+    let mut family = std::iter::successors(Some(pid), parent).take(GENERATIONS);
+    family.find_map(cluster_variable).is_some_and(|found| found != variable.as_bytes())
+}
+
+/// Variable with the id of the cluster that a process belongs to, as `NAME=value`; `None` if the
+/// process has none, or its variables cannot be read.
+fn cluster_variable(pid: u32) -> Option<Vec<u8>> {
+    let variables = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let is_id = |variable: &&[u8]| {
+        let value = variable.strip_prefix(env::NODES_OF.as_bytes());
+        value.is_some_and(|value| value.starts_with(b"="))
+    };
+    variables.split(|byte| *byte == 0).find(is_id).map(<[u8]>::to_vec)
 }
 
 #[cfg(test)]
@@ -89,6 +117,37 @@ mod tests {
         assert!(other.try_wait().unwrap().is_none());
         other.kill().unwrap();
         other.wait().unwrap();
+    }
+
+    #[test]
+    fn processes_of_another_cluster_with_the_same_user_are_not_found() {
+        let other = format!("other-{}", std::process::id());
+        let mut parent = Command::new("sh")
+            // A child without the variable.
+            .args(["-c", "env -i sleep 61 & wait"])
+            .env(env::NODES_OF, &other)
+            .spawn()
+            .unwrap();
+        let mut leaked = Command::new("sleep").arg("61").spawn().unwrap();
+        let of_other = NodeProcesses { id: &other, account: ACCOUNT, known: Vec::new() };
+        let both = wait_until(Duration::from_secs(5), Duration::from_millis(10), || match of_other
+            .find()
+            .unwrap()
+        {
+            found if found.len() == 2 => Probe::Ready(found),
+            found => Probe::NotYet(found.len().to_string()),
+        });
+        let both = both.unwrap();
+        let uid = nix::unistd::geteuid().as_raw();
+        let account = Account { uid, gid: uid, is_nodes_only: true };
+        // Only looked at: all processes of this user are among them.
+        let found = NodeProcesses { id: "mine", account, known: Vec::new() }.find().unwrap();
+        assert!(both.iter().all(|process| !found.contains(process)), "{both:?} in {found:?}");
+        assert!(found.contains(&ProcessIdentity::of(leaked.id()).unwrap()));
+        of_other.end_all().unwrap();
+        parent.wait().unwrap();
+        leaked.kill().unwrap();
+        leaked.wait().unwrap();
     }
 
     #[test]

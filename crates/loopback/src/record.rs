@@ -20,7 +20,7 @@ use skyload::poll::Probe;
 use skyload::record::nodes::NodeFigures;
 use skyload::record::{Document, Version, read_optional, write_json};
 
-use crate::account::{Account, has_process};
+use crate::account::Account;
 use crate::leaked_files;
 use crate::ports::InfraPorts;
 use crate::priority::NodePriority;
@@ -185,11 +185,7 @@ impl Record {
         // Read before the folder with them is removed.
         let figures = self.figures().unwrap_or_default();
         remove_folder(&self.folder)?;
-        // A process that still runs as this user may belong to the infra of another state
-        // directory, and use these files.
-        if !has_process(self.account.uid) {
-            leaked_files::remove(self.account, &leaked_files::SHARED_FOLDERS);
-        }
+        leaked_files::remove_unused(self.account);
         // Last, so that the next run continues if a step above fails. Absent if the supervisor has
         // removed it, as it does when its owner is gone.
         match fs::remove_file(self.file(workspace)) {

@@ -17,10 +17,11 @@ use crate::priority::NodePriority;
 pub(super) const CLUSTER: &str = "loop";
 
 /// CPUs of the node in Slurm, more than it has: launches must not wait for free resources, since
-/// the load is on the API server.
-const NODE_CPUS: u32 = 64;
+/// the load is on the API server. A cluster that finds none for 2 minutes fails, and clusters of a
+/// burst stay until its end.
+const NODE_CPUS: u32 = 1024;
 /// Memory of the node in Slurm, in MiB, more than it has like [`NODE_CPUS`].
-const NODE_MEMORY_MIB: u32 = 262_144;
+const NODE_MEMORY_MIB: u32 = 2_097_152;
 
 const TASK_PROLOG: &str = include_str!("site/task-prolog.sh");
 
@@ -189,9 +190,22 @@ mod tests {
         ] {
             assert!(conf.lines().any(|it| it == line), "{line} is not in\n{conf}");
         }
-        let node = "NodeName=localhost NodeHostname=host NodeAddr=127.0.0.1 Port=23003 CPUs=64";
+        let node = "NodeName=localhost NodeHostname=host NodeAddr=127.0.0.1 Port=23003 CPUs=";
         assert!(conf.contains(node), "{conf}");
         assert!(!conf.contains("PluginDir"));
+    }
+
+    #[test]
+    fn the_node_holds_the_clusters_of_a_large_burst() {
+        let conf = slurm_conf(&layout(), &packages(None), &PORTS, "host");
+        let value = |key: &str| -> u32 {
+            let word = conf.split_whitespace().find_map(|word| word.strip_prefix(key));
+            word.unwrap().parse().unwrap()
+        };
+        // A cluster has the 2 CPUs that scenarios ask for, and SkyPilot's 1 GiB for each.
+        let clusters = 500;
+        assert!(value("CPUs=") >= clusters * 2, "{conf}");
+        assert!(value("RealMemory=") >= clusters * 2048, "{conf}");
     }
 
     #[test]

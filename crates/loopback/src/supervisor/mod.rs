@@ -10,14 +10,15 @@ mod daemon;
 mod descendants;
 mod exposure;
 mod launch;
+mod outage;
 mod watchdog;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use host::process::scan::end_repeatedly;
@@ -37,11 +38,14 @@ use skyload::units::ByteSize;
 use skyload::usage::Usage;
 
 use super::account::Account;
+use super::leaked_files;
 use super::priority::NodePriority;
 use autogroup::LoweredSessions;
 pub(crate) use daemon::{Daemon, Readiness, Role};
 use descendants::Descendant;
+use exposure::Exposed;
 pub(crate) use launch::{Launched, launch};
+use outage::Outage;
 use watchdog::Watchdog;
 pub use watchdog::{COMMAND as WATCHDOG_COMMAND, watch};
 
@@ -126,6 +130,7 @@ fn run_with(options: &str, watchdog: Command) -> Result<()> {
             if let Some(folder) = &nodes.options.folder {
                 remove_folder(folder)?;
             }
+            leaked_files::remove_unused(nodes.options.account);
             // Last: if removing the folder fails, the next run finds the rest by the record.
             if let Some(record) = &nodes.options.record {
                 fs::remove_file(record)
@@ -149,7 +154,7 @@ struct Nodes {
     /// Daemons that were not reaped yet, so that their pids cannot be reused.
     running: Vec<Running>,
     figures: NodeFigures,
-    exposed: BTreeSet<String>,
+    exposed: Exposed,
     lowered: LoweredSessions,
 }
 
@@ -160,7 +165,7 @@ impl Nodes {
             watchdog,
             running: Vec::new(),
             figures: NodeFigures::default(),
-            exposed: BTreeSet::new(),
+            exposed: Exposed::default(),
             lowered: LoweredSessions::default(),
         }
     }
@@ -173,8 +178,9 @@ impl Nodes {
                 return Ok(reason);
             }
         }
+        let mut outage = Outage::default();
         loop {
-            self.update_figures()?;
+            outage.bear(self.update_figures(), Instant::now())?;
             let reason = || anyhow::Ok(self.reason_to_end(signals));
             if let Some(reason) = poll::during(COUNT_INTERVAL, POLL_INTERVAL, reason)? {
                 return Ok(reason);
@@ -291,8 +297,8 @@ impl Nodes {
         self.figures.processes = of_nodes().count();
         let identities: Vec<ProcessIdentity> =
             running.iter().map(|process| process.identity).collect();
-        self.exposed.extend(exposure::exposed_sockets(self.options.account.uid, &identities));
-        self.figures.exposed = self.exposed.iter().cloned().collect();
+        self.exposed.update(self.options.account, &identities);
+        self.figures.exposed = self.exposed.lines();
         write_json(&self.options.members, &identities)?;
         write_json(&self.options.figures, &self.figures)?;
         Ok(())

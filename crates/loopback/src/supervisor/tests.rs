@@ -7,6 +7,7 @@ use super::*;
 use crate::testing::script;
 use skyload::poll::{Probe, wait_until};
 use skyload::record::read_json;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Child;
 
@@ -43,6 +44,19 @@ fn this_test(name: &str, variable: &str, value: &str) -> Command {
     command
 }
 
+/// Paths of files in the folder of a supervisor.
+type At<'a> = &'a dyn Fn(&str) -> PathBuf;
+
+/// The shell script `body` as the only daemon.
+fn stand_in(body: &str, at: At<'_>) -> Vec<Daemon> {
+    script(&at("daemon"), body);
+    vec![Daemon {
+        priority: Some(NodePriority::Idle),
+        ready: Readiness::Exists(at("ready")),
+        ..Daemon::new("stand-in", at("daemon"), at("log"))
+    }]
+}
+
 struct TestSupervisor {
     folder: tempfile::TempDir,
     child: Child,
@@ -51,44 +65,38 @@ struct TestSupervisor {
 impl TestSupervisor {
     /// Starts a supervisor with the shell script `body` as its only daemon.
     fn with(body: &str, owner: Option<ProcessIdentity>) -> Self {
-        Self::with_daemons(owner, |at| {
-            script(&at("daemon"), body);
-            vec![Daemon {
-                priority: Some(NodePriority::Idle),
-                ready: Readiness::Exists(at("ready")),
-                ..Daemon::new("stand-in", at("daemon"), at("log"))
-            }]
+        Self::with_options(|options, at| {
+            options.owner = owner;
+            options.daemons = stand_in(body, at);
         })
     }
 
     /// Starts a supervisor with `daemons`, which gets the paths of files in its folder.
-    fn with_daemons(
-        owner: Option<ProcessIdentity>,
-        daemons: impl FnOnce(&dyn Fn(&str) -> PathBuf) -> Vec<Daemon>,
-    ) -> Self {
+    fn with_daemons(daemons: impl FnOnce(At<'_>) -> Vec<Daemon>) -> Self {
+        Self::with_options(|options, at| options.daemons = daemons(at))
+    }
+
+    /// Starts a supervisor with options that `set` changes.
+    fn with_options(set: impl FnOnce(&mut NodesOptions, At<'_>)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let me = nix::unistd::geteuid().as_raw();
         let variables = vec![
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
             ("HERE".to_owned(), folder.path().display().to_string()),
         ];
-        let options = NodesOptions {
+        let mut options = NodesOptions {
             // A watchdog ends all processes with the id, and tests run at the same time.
             id: format!("test-{}", folder.path().display()),
-            owner,
-            account: Account {
-                uid: me,
-                gid: nix::unistd::getegid().as_raw(),
-                is_nodes_only: false,
-            },
+            owner: None,
+            account: Account::own(),
             variables,
-            daemons: daemons(&at),
+            daemons: Vec::new(),
             figures: at("figures.json"),
             members: at("members.json"),
             folder: None,
             record: None,
         };
+        set(&mut options, &at);
         let options = serde_json::to_string(&options).unwrap();
         let child = this_test("supervisor_process", OPTIONS, &options).spawn().unwrap();
         Self { folder, child }
@@ -174,6 +182,52 @@ fn nodes_end_when_their_owner_is_gone() {
 }
 
 #[test]
+fn files_that_the_nodes_user_has_left_are_removed_when_their_owner_is_gone() {
+    // Only root can start processes of another user.
+    if !geteuid().is_root() {
+        return;
+    }
+    // None that an infra on this machine chooses.
+    const USER: u32 = 60_050;
+    let mut owner = Command::new("sleep").arg("600").spawn().unwrap();
+    let mut supervisor = TestSupervisor::with_options(|options, at| {
+        options.owner = ProcessIdentity::of(owner.id());
+        options.account = Account { uid: USER, gid: USER, is_nodes_only: true };
+        fs::set_permissions(at(""), fs::Permissions::from_mode(0o777)).unwrap();
+        let body = "mktemp /tmp/skyload-test-XXXXXX > $HERE/left; touch $HERE/ready
+            exec sleep 600";
+        options.daemons = stand_in(body, at);
+    });
+    let left = soon(|| {
+        let path = fs::read_to_string(supervisor.path("left")).ok()?;
+        Some(PathBuf::from(path.strip_suffix('\n')?))
+    });
+    assert!(left.exists());
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    assert!(supervisor.child.wait().unwrap().success());
+    assert!(!left.exists());
+}
+
+#[test]
+fn nodes_outlive_a_moment_without_room_for_files() {
+    let supervisor = TestSupervisor::with_options(|options, at| {
+        let body = "echo $$ > $HERE/daemon-pid; touch $HERE/ready; exec sleep 600";
+        options.daemons = stand_in(body, at);
+        // Missing, as if the disk were full.
+        options.figures = at("later/figures.json");
+    });
+    let daemon = supervisor.process("daemon-pid");
+    // Written just before the figures.
+    soon(|| supervisor.path("members.json").exists().then_some(()));
+    fs::create_dir(supervisor.path("later")).unwrap();
+    let figures: NodeFigures =
+        soon(|| read_json(&supervisor.path("later/figures.json"), "figures").ok());
+    assert_eq!(figures.failure, None);
+    assert!(daemon.is_alive());
+}
+
+#[test]
 fn cpu_of_exited_and_running_processes_is_counted() {
     let burn = "burn() { i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; }
         (burn) & wait; touch $HERE/ready; burn; times > $HERE/times; exec sleep 600";
@@ -224,7 +278,7 @@ print(s.getsockname()[1], flush=True); time.sleep(600)' > $HERE/port & touch $HE
 fn the_api_of_an_emulated_cloud_has_figures_of_its_own() {
     let port = host::ports::DAEMONS.ports().into_iter().find(|port| host::ports::is_free(*port));
     let port = port.unwrap();
-    let supervisor = TestSupervisor::with_daemons(None, |at| {
+    let supervisor = TestSupervisor::with_daemons(|at| {
         // The child counts as the API's, too.
         let serve = "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exec sleep 600' &
             exec python3 -c 'import os, socket, time
@@ -254,7 +308,7 @@ s = socket.create_server((\"127.0.0.1\", int(os.environ[\"PORT\"]))); time.sleep
 fn a_daemon_is_not_ready_while_another_process_listens_at_its_address() {
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
-    let supervisor = TestSupervisor::with_daemons(None, |at| {
+    let supervisor = TestSupervisor::with_daemons(|at| {
         // A descendant of the API that listens once the address is free.
         let serve = "import os, socket, time
 while True:

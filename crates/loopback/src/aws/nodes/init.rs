@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use skyload::poll;
 use skyload::process::look_up;
 
 /// Namespaces of a node but the user namespace: options of `nsenter`, and names in `/proc/PID/ns`.
@@ -19,6 +20,12 @@ const NAMESPACES: [(&str, &str); 5] =
 
 /// User namespace of a node.
 const USER_NAMESPACE: (&str, &str) = ("--user", "user");
+
+/// Error of a node that the keeper no longer starts.
+pub(super) const ENDING: &str = "the keeper of nodes is ending";
+
+/// Interval at which the wait for an init checks whether it is over.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Init of a node that has started.
 pub(super) struct Init {
@@ -64,8 +71,13 @@ impl Init {
     }
 }
 
-/// Pid in the first line of an init's output, once `ready` is in the second.
-pub(super) fn wait_for_ready(output: impl Read + Send + 'static, within: Duration) -> Result<u32> {
+/// Pid in the first line of an init's output, once `ready` is in the second. The wait ends with an
+/// error once `is_over`.
+pub(super) fn wait_for_ready(
+    output: impl Read + Send + 'static,
+    within: Duration,
+    is_over: impl Fn() -> bool,
+) -> Result<u32> {
     let (sender, lines) = mpsc::channel();
     // Ends with the init, which the caller kills after an error.
     let read = move || {
@@ -77,7 +89,11 @@ pub(super) fn wait_for_ready(output: impl Read + Send + 'static, within: Duratio
         .name("node-start".to_owned())
         .spawn(read)
         .context("starting a thread")?;
-    let Ok((pid, state)) = lines.recv_timeout(within) else {
+    let received = poll::during(within, Duration::ZERO, || {
+        ensure!(!is_over(), ENDING);
+        Ok(lines.recv_timeout(POLL_INTERVAL.min(within)).ok())
+    });
+    let Some((pid, state)) = received? else {
         bail!("init has not written `ready` after {} s", within.as_secs_f64());
     };
     let pid = pid.and_then(|pid| pid.parse().ok());
@@ -95,6 +111,8 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
 
     #[test]
     fn only_the_init_itself_is_killed() {
@@ -121,7 +139,7 @@ mod tests {
         let (output, mut input) = std::io::pipe().unwrap();
         input.write_all(b"42\nready\n").unwrap();
         // Still open, as that of a running init.
-        assert_eq!(wait_for_ready(output, Duration::from_secs(20)).unwrap(), 42);
+        assert_eq!(wait_for_ready(output, LONG, || false).unwrap(), 42);
     }
 
     #[rstest]
@@ -130,15 +148,22 @@ mod tests {
     fn an_init_that_hangs_is_an_error(#[case] text: &str, #[case] expected: &str) {
         let (output, mut input) = std::io::pipe().unwrap();
         input.write_all(text.as_bytes()).unwrap();
-        let error = wait_for_ready(output, Duration::from_millis(50)).unwrap_err();
+        let error = wait_for_ready(output, Duration::from_millis(50), || false).unwrap_err();
         assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn the_end_of_the_keeper_ends_the_wait_for_an_init() {
+        let (output, _input) = std::io::pipe().unwrap();
+        let error = wait_for_ready(output, LONG, || true).unwrap_err();
+        assert_eq!(error.to_string(), ENDING);
     }
 
     #[rstest]
     #[case::no_pid("mount: failed\nready\n")]
     #[case::not_ready("42\n")]
     fn an_init_that_ends_is_an_error(#[case] text: &'static str) {
-        let error = wait_for_ready(text.as_bytes(), Duration::from_secs(20)).unwrap_err();
+        let error = wait_for_ready(text.as_bytes(), LONG, || false).unwrap_err();
         assert_eq!(error.to_string(), "init ended before it has written `ready`");
     }
 }

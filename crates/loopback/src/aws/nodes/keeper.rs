@@ -11,16 +11,18 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::parent_id;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use host::signals::Signals;
 use skyload::poll;
 
 use super::accept::accept_all;
 use super::ec2::{Ec2, Instance, State};
+use super::init::ENDING;
 use super::node::{self, Node, SCRIPT, Session, sshd};
 use super::streams::{self, Streams};
 use super::{NodesSettings, log};
@@ -117,12 +119,15 @@ struct Nodes {
     program: Vec<String>,
     ec2: Ec2,
     slots: Mutex<BTreeMap<String, Slot>>,
+    /// Whether all nodes are being ended, so that none may start.
+    is_ending: AtomicBool,
 }
 
 impl Nodes {
     fn new(settings: NodesSettings, program: Vec<String>) -> Self {
         let ec2 = Ec2 { api: settings.api, regions: settings.regions.clone() };
-        Self { settings, program, ec2, slots: Mutex::default() }
+        let is_ending = AtomicBool::new(false);
+        Self { settings, program, ec2, slots: Mutex::default(), is_ending }
     }
 
     /// Serves a connection until the session in the node ends.
@@ -147,7 +152,9 @@ impl Nodes {
             return Ok(node.session());
         }
         let keys = self.ec2.public_keys(&instance)?;
-        Ok(node.insert(Node::start(&self.settings, &instance, &keys)?).session())
+        let is_ending = || self.is_ending.load(Ordering::Relaxed);
+        ensure!(!is_ending(), ENDING);
+        Ok(node.insert(Node::start(&self.settings, &instance, &keys, is_ending)?).session())
     }
 
     fn slot(&self, id: &str) -> Slot {
@@ -168,7 +175,8 @@ impl Nodes {
         let open = self.ec2.open_ports(running)?;
         for (id, slot) in &slots {
             let instance = instances.get(id).filter(|it| it.state != State::Terminated);
-            let mut node = lock(slot);
+            // A node that is starting, which may take minutes, is looked at in a later round.
+            let Some(mut node) = try_lock(slot) else { continue };
             match instance {
                 Some(instance) if instance.state == State::Running => {
                     // The node of an earlier start is ended at the next connection.
@@ -203,16 +211,30 @@ impl Nodes {
         }
     }
 
+    /// Ends all nodes. One that is starting is given up, and releases its slot.
     fn end_all(&self) {
-        for slot in lock(&self.slots).values() {
-            drop(lock(slot).take());
-        }
+        self.is_ending.store(true, Ordering::Relaxed);
+        // Cloned: a session that is just beginning needs the lock of the slots.
+        let slots = lock(&self.slots).clone();
+        let nodes = slots.values().filter_map(|slot| lock(slot).take());
+        let mut nodes: Vec<Node> = nodes.collect();
+        // All at once: the supervisor waits for the keeper as long as the keeper for a node.
+        nodes.iter_mut().for_each(Node::begin_end);
     }
 }
 
 /// Whether an instance was stopped and started since its node started: its address is another.
 fn is_restarted(node: &Node, instance: &Instance) -> bool {
     node.address != instance.public
+}
+
+/// Content of a lock; `None` while another thread has it.
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(content) => Some(content),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// Content of a lock. A thread that panicked holds no half-made node: nodes are inserted whole.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use host::tools::remove_folder;
+use skyload::poll::{Probe, wait_until};
 
 use super::NodesSettings;
 use super::ec2::Instance;
@@ -33,10 +34,18 @@ const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 
 /// priority.
 const READY_WITHIN: Duration = Duration::from_secs(300);
 
-/// Capabilities that root on a node lacks: they are about the whole machine, such as its disks,
-/// clock and kernel. Without the first, root can mount nothing.
-const WITHHELD: &str = "-sys_admin,-mknod,-sys_boot,-sys_module,-sys_rawio,-sys_time,-syslog,\
-                        -linux_immutable,-mac_admin,-mac_override,-perfmon,-bpf,-audit_control";
+/// Time for an init to end all processes of its node, before it is killed.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Capabilities that root on a node keeps. The others are about the whole machine, such as its
+/// disks, clock and kernel, or of later kernels; without `sys_admin`, root can mount nothing.
+///
+/// Old names only: setpriv refuses a name that its libcap-ng does not know.
+pub(super) const KEPT: &str = "-all,+chown,+dac_override,+dac_read_search,+fowner,+fsetid,+kill,\
+                               +setgid,+setuid,+setpcap,+net_bind_service,+net_broadcast,\
+                               +net_admin,+net_raw,+ipc_lock,+ipc_owner,+sys_chroot,+sys_ptrace,\
+                               +sys_pacct,+sys_nice,+sys_resource,+sys_tty_config,+lease,\
+                               +audit_write,+setfcap,+wake_alarm,+block_suspend,+audit_read";
 
 /// Running node; ends when dropped.
 pub(super) struct Node {
@@ -45,8 +54,9 @@ pub(super) struct Node {
     init: Arc<Init>,
     /// Process that waits for init.
     parent: Child,
-    /// Standard input of init, whose end ends the node: also after a SIGKILL of the keeper.
-    _lifeline: ChildStdin,
+    /// Standard input of init, whose end ends the node: also after a SIGKILL of the keeper. `None`
+    /// once the node is ending.
+    lifeline: Option<ChildStdin>,
     _relays: [Relay; 2],
     /// Ports that are open to the outside.
     open: BTreeMap<u16, Relay>,
@@ -58,11 +68,13 @@ pub(super) struct Session {
 }
 
 impl Node {
-    /// Starts the node of an instance, with the files of its last start if there are any.
+    /// Starts the node of an instance, with the files of its last start if there are any. The start
+    /// is given up once `is_over`.
     pub(super) fn start(
         settings: &NodesSettings,
         instance: &Instance,
         public_keys: &str,
+        is_over: impl Fn() -> bool,
     ) -> Result<Self> {
         let folder = folder(settings, &instance.id);
         let making = || format!("making `{}`", folder.display());
@@ -85,7 +97,7 @@ impl Node {
             .context("starting `unshare`\n  hint: install util-linux")?;
         let lifeline = parent.stdin.take().context("opening the node's standard input")?;
         let output = parent.stdout.take().context("opening the node's standard output")?;
-        let started = Self::started(parent.id(), output, settings.api);
+        let started = Self::started(parent.id(), output, settings.api, is_over);
         let (init, relays) = started
             .inspect_err(|_| {
                 _ = parent.kill();
@@ -100,7 +112,7 @@ impl Node {
             address,
             init,
             parent,
-            _lifeline: lifeline,
+            lifeline: Some(lifeline),
             _relays: relays,
             open: BTreeMap::new(),
         })
@@ -111,8 +123,9 @@ impl Node {
         parent: u32,
         output: ChildStdout,
         api: SocketAddr,
+        is_over: impl Fn() -> bool,
     ) -> Result<(Arc<Init>, [Relay; 2])> {
-        let init = Init::of(wait_for_ready(output, READY_WITHIN)?, parent)?;
+        let init = Init::of(wait_for_ready(output, READY_WITHIN, is_over)?, parent)?;
         let relay = |address| Relay::outward(init.network(), address, api);
         let relays = [relay(api)?, relay(METADATA)?];
         Ok((Arc::new(init), relays))
@@ -145,11 +158,21 @@ impl Node {
     pub(super) fn session(&self) -> Session {
         Session { init: Arc::clone(&self.init) }
     }
+
+    /// Lets init end the node, without waiting for it.
+    pub(super) fn begin_end(&mut self) {
+        self.lifeline = None;
+    }
 }
 
 impl Drop for Node {
     /// Ends all processes of the node. Its files stay.
     fn drop(&mut self) {
+        // By init, which then has their CPU time.
+        self.begin_end();
+        _ = wait_until(ENDS_WITHIN, Duration::from_millis(10), || {
+            Probe::of(!self.is_alive(), "the node's init is running")
+        });
         self.init.kill();
         _ = self.parent.wait();
     }
@@ -162,7 +185,7 @@ impl Session {
         let (user, limits): (&[&str], &[&str]) = match with_user {
             // Where the only user has another name, and no power over the machine.
             true => (&["--preserve-credentials"], &[]),
-            false => (&[], &["setpriv", "--bounding-set", WITHHELD, "--"]),
+            false => (&[], &["setpriv", "--bounding-set", KEPT, "--"]),
         };
         let status = Command::new("nsenter")
             .args(self.init.entry(with_user))
@@ -226,4 +249,30 @@ fn sshd_config(api: SocketAddr) -> String {
          SetEnv AWS_ENDPOINT_URL=http://{api} \
          SKYPILOT_DISABLE_USAGE_COLLECTION=1 UV_OFFLINE=1 UV_PYTHON_DOWNLOADS=never\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Capabilities of Linux 3.16, whose names every libcap-ng knows.
+    const OLD: &str = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap \
+                       linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock \
+                       ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin \
+                       sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease \
+                       audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm \
+                       block_suspend audit_read";
+
+    #[test]
+    fn root_on_a_node_keeps_only_capabilities_that_every_setpriv_can_name() {
+        let mut words = KEPT.split(',');
+        assert_eq!(words.next(), Some("-all"), "those of later kernels are withheld");
+        let kept: BTreeSet<&str> = words.map(|word| word.strip_prefix('+').unwrap()).collect();
+        let old: BTreeSet<&str> = OLD.split(' ').collect();
+        assert!(kept.is_subset(&old), "{kept:?}");
+        let withheld: Vec<&str> = old.difference(&kept).copied().collect();
+        let expected = "audit_control linux_immutable mac_admin mac_override mknod sys_admin \
+                        sys_boot sys_module sys_rawio sys_time syslog";
+        assert_eq!(withheld.join(" "), expected);
+    }
 }

@@ -1,5 +1,6 @@
 //! Reasons why nodes cannot run on this machine, or with this SkyPilot.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -8,6 +9,7 @@ use host::workspace::Workspace;
 use nix::unistd::geteuid;
 use xshell::Shell;
 
+use super::node::KEPT;
 use super::packages;
 use crate::base_dir::BaseDir;
 use crate::image::{self, ImageKind};
@@ -29,13 +31,15 @@ const TOOLS: [&str; 11] = [
 ];
 
 /// Namespaces and an overlay as those of a node, tried in a folder: for root one of the whole
-/// root, as another user one of a folder in a user namespace, whose only user gets another name.
+/// root, and [`KEPT`] for sessions; as another user one of a folder in a user namespace, whose only
+/// user gets another name.
 const TRY: &str = "mount --make-rprivate /; cd \"$1\"; mkdir lower system work root
-lower=/ option=
-[ \"$2\" = 0 ] || { lower=$1/lower; option=,userxattr; mkdir lower/proc lower/run; }
-mount -t overlay node -o \"lowerdir=$lower,upperdir=$1/system,workdir=$1/work$option\" root
+lower=/ option=volatile
+[ \"$2\" = 0 ] || { lower=$1/lower; option+=,userxattr; mkdir lower/proc lower/run; }
+mount -t overlay node -o \"lowerdir=$lower,upperdir=$1/system,workdir=$1/work,$option\" root
 mount -t proc proc root/proc; mount -t tmpfs tmpfs root/run
-[ \"$2\" = 0 ] || unshare --user --map-user=59040 --map-group=59040 true";
+if [ \"$2\" = 0 ]; then setpriv --bounding-set \"$3\" -- true
+else unshare --user --map-user=59040 --map-group=59040 true; fi";
 
 /// Reason why nodes cannot run on this machine with their files in the base folder of `workspace`,
 /// in one line.
@@ -65,6 +69,11 @@ pub(crate) fn obstacle_of(sky: &SkyPilot) -> Option<String> {
 
 /// Reason why nodes cannot have their files in `folder`.
 pub(crate) fn obstacle_in(folder: &Path) -> Option<String> {
+    obstacle_with(&std::env::var_os("PATH").unwrap_or_default(), folder)
+}
+
+/// [`obstacle_in`] with the programs in the folders of `path`.
+fn obstacle_with(path: &OsStr, folder: &Path) -> Option<String> {
     let folder = match tempfile::tempdir_in(folder) {
         Ok(folder) => folder,
         Err(error) => return Some(format!("cannot write to `{}`: {error}", folder.display())),
@@ -76,7 +85,8 @@ pub(crate) fn obstacle_in(folder: &Path) -> Option<String> {
         .args(["--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child"])
         .args(["bash", "-euc", TRY, "try"])
         .arg(folder.path())
-        .arg(user.to_string())
+        .args([user.to_string().as_str(), KEPT])
+        .env("PATH", path)
         .stdin(Stdio::null())
         .output();
     // An ordinary user cannot enter all folders of an overlay, so dropping is not enough.
@@ -99,6 +109,23 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::testing::script;
+
+    #[test]
+    fn a_setpriv_that_refuses_the_capabilities_of_a_node_is_an_obstacle() {
+        let folder = tempfile::tempdir().unwrap();
+        // An ordinary user's nodes do without it.
+        if !geteuid().is_root() || obstacle_in(folder.path()).is_some() {
+            return;
+        }
+        let refusal = "setpriv: unknown capability";
+        script(&folder.path().join("bin/setpriv"), &format!("echo {refusal} >&2; exit 1"));
+        let path = std::env::var_os("PATH").unwrap();
+        let folders = std::env::split_paths(&path);
+        let path = std::env::join_paths([folder.path().join("bin")].into_iter().chain(folders));
+        let found = obstacle_with(&path.unwrap(), folder.path()).unwrap();
+        assert!(found.contains(refusal), "{found}");
+    }
 
     #[test]
     fn the_folder_that_is_tried_is_that_of_nodes_and_not_the_state_directory() {

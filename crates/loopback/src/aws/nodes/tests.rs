@@ -3,6 +3,7 @@
 //! The keeper needs a separate process, since its end must end the nodes: the test binary starts
 //! itself again with the "test" that is the keeper.
 
+mod end;
 mod requirement;
 mod stand_in;
 
@@ -90,22 +91,9 @@ impl TestKeeper {
         keeper
     }
 
-    /// Output of a bash script that is run as root in the node at `address`, and the keeper's
-    /// error, empty if there is none.
+    /// [`connect_to`] with the socket of this keeper.
     fn connect(&self, address: &str, script: &str) -> (String, String) {
-        let mut socket = UnixStream::connect(self.settings.socket()).unwrap();
-        let (input, mut typed) = std::io::pipe().unwrap();
-        let (mut output, writer) = std::io::pipe().unwrap();
-        streams::send_these(&socket, address, &[input.as_fd(), writer.as_fd(), writer.as_fd()])
-            .unwrap();
-        drop((input, writer));
-        // Fails if the keeper has refused the connection.
-        _ = typed.write_all(script.as_bytes());
-        drop(typed);
-        let (mut text, mut error) = (String::new(), String::new());
-        output.read_to_string(&mut text).unwrap();
-        socket.read_to_string(&mut error).unwrap();
-        (text, error)
+        connect_to(&self.settings.socket(), address, script)
     }
 
     /// Output of a bash script in the node.
@@ -131,6 +119,24 @@ impl Drop for TestKeeper {
         // An ordinary user cannot enter all folders of an overlay.
         _ = remove_folder(self.folder.path());
     }
+}
+
+/// Output of a bash script that is run as root in the node at `address`, and the error of the
+/// keeper with this socket, empty if there is none.
+fn connect_to(socket: &Path, address: &str, script: &str) -> (String, String) {
+    let mut socket = UnixStream::connect(socket).unwrap();
+    let (input, mut typed) = std::io::pipe().unwrap();
+    let (mut output, writer) = std::io::pipe().unwrap();
+    streams::send_these(&socket, address, &[input.as_fd(), writer.as_fd(), writer.as_fd()])
+        .unwrap();
+    drop((input, writer));
+    // Fails if the keeper has refused the connection.
+    _ = typed.write_all(script.as_bytes());
+    drop(typed);
+    let (mut text, mut error) = (String::new(), String::new());
+    output.read_to_string(&mut text).unwrap();
+    socket.read_to_string(&mut error).unwrap();
+    (text, error)
 }
 
 fn soon<T>(mut probe: impl FnMut() -> Option<T>) -> T {

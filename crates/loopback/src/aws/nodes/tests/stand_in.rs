@@ -72,16 +72,16 @@ fn answer(mut stream: TcpStream, instances: &Instances) {
 }
 
 fn describe(request: &str, instances: &Instances) -> String {
-    let field = |name: &str| {
-        let (_, rest) = request.split_once(&format!("{name}=")).unwrap();
-        rest.split('&').next().unwrap().to_owned()
+    let fields = |name: &'static str| {
+        request.split('&').filter_map(move |field| field.strip_prefix(name)?.split_once('='))
     };
-    let (filter, value) = (field("Filter.1.Name"), field("Filter.1.Value.1"));
+    let (_, filter) = fields("Filter.1.Name").next().unwrap();
+    let values: Vec<&str> = fields("Filter.1.Value.").map(|(_, value)| value).collect();
     let mut answer = "<R><reservationSet><item><instancesSet>".to_owned();
     for (id, (state, address)) in &*instances.lock().unwrap() {
-        let matches = match filter.as_str() {
-            "instance-id" => *id == value,
-            "ip-address" => address.as_deref() == Some(value.as_str()),
+        let matches = match filter {
+            "instance-id" => values.contains(&id.as_str()),
+            "ip-address" => address.as_deref().is_some_and(|address| values.contains(&address)),
             _ => false,
         };
         if matches {
