@@ -232,6 +232,15 @@ fn a_path_without_a_repository_is_an_error_even_below_one() {
 }
 
 #[test]
+fn a_repository_that_git_refuses_is_an_error_in_the_words_of_git() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(folder.path(), ".git", "no repository\n");
+    let error = commit_of(folder.path().display(), "master", state.path()).unwrap_err();
+    let beginning = format!("reading the repository {}: fatal: ", folder.path().display());
+    assert!(error.starts_with(&beginning), "{error}");
+}
+
+#[test]
 fn the_files_of_a_commit_are_exported_and_the_repository_stays_as_it_is() {
     let (work, first) = sky();
     write(work.path(), "sky/second.py", "");
