@@ -45,6 +45,16 @@ const PROGRAMS: [&str; 10] = [
 /// Library that must be found, too.
 const NSS_WRAPPER: &str = "libnss_wrapper.so";
 
+/// Programs that print their version and exit, and the option for it. Each needs other libraries.
+const ANSWERING: [(&str, &str); 6] = [
+    ("slurmctld", "-V"),
+    ("slurmd", "-V"),
+    ("munged", "-V"),
+    ("sshd", "-V"),
+    ("ssh", "-V"),
+    ("rsync", "--version"),
+];
+
 /// Debian packages with the programs.
 const WANTED: [&str; 8] = [
     "slurmctld",
@@ -106,6 +116,12 @@ impl Packages {
         self.root.is_some()
     }
 
+    /// Value of `LD_LIBRARY_PATH` for unpacked programs.
+    pub(super) fn library_path(&self) -> String {
+        let folders = self.libraries.iter().map(|folder| folder.display().to_string());
+        folders.collect::<Vec<_>>().join(":")
+    }
+
     /// Path of `slurmstepd` for slurmd's option `-d`; `None` for installed programs.
     pub(super) fn step_daemon(&self) -> Option<PathBuf> {
         self.root.as_ref().and_then(|_| self.find("slurmstepd"))
@@ -150,7 +166,8 @@ fn installed(folders: &[PathBuf], usr: &Path) -> Result<Packages, &'static str> 
     if is_there { Ok(packages) } else { Err(NSS_WRAPPER) }
 }
 
-/// Packages in a folder that they were unpacked into; an error if they are incomplete.
+/// Packages in a folder that they were unpacked into; an error if they are incomplete or do not
+/// start on this machine.
 fn unpacked(folder: &Path) -> Result<Packages> {
     let missing = |name: &str| format!("finding `{name}` in `{}`", folder.display());
     ensure!(debian::is_unpacked(folder), "no packages of this system in `{}`", folder.display());
@@ -165,7 +182,11 @@ fn unpacked(folder: &Path) -> Result<Packages> {
         nss_wrapper,
         root: Some(folder.to_owned()),
     };
-    packages.if_complete().map_err(|name| anyhow!(missing(name)))
+    let packages = packages.if_complete().map_err(|name| anyhow!(missing(name)))?;
+    for (name, option) in ANSWERING {
+        debian::ensure_starts(&packages.program(name)?, option, &packages.library_path())?;
+    }
+    Ok(packages)
 }
 
 /// Path of `libnss_wrapper.so` below `usr`: in a folder of libraries (Fedora, RHEL, SUSE, Arch), or
@@ -227,6 +248,17 @@ mod tests {
         fs::remove_file(folder.path().join("usr/sbin/munged")).unwrap();
         let error = unpacked(folder.path()).unwrap_err().to_string();
         assert!(error.starts_with("finding `munged` in "), "{error}");
+    }
+
+    #[test]
+    fn packages_whose_programs_lack_a_library_are_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        unpack(folder.path());
+        let missing = "error while loading shared libraries: libmunge.so.2";
+        let slurmctld = folder.path().join("usr/sbin/slurmctld-wlm");
+        script(&slurmctld, &format!("echo '{missing}' >&2; exit 127"));
+        let error = unpacked(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("slurmctld-wlm -V` failed") && error.ends_with(missing), "{error}");
     }
 
     #[rstest]
