@@ -62,6 +62,44 @@ fn a_file_that_is_not_committed_is_part_of_the_source(#[case] name: &str, #[case
     assert_eq!(uncommitted(folder.path()).files, 1, "added to the index");
 }
 
+#[rstest]
+#[case::skip_worktree("--skip-worktree")]
+#[case::assume_unchanged("--assume-unchanged")]
+fn a_mark_in_the_index_hides_no_change(#[case] mark: &str) {
+    let (folder, _) = sky();
+    let name = "sky/server/server.py";
+    git(folder.path(), &["update-index", mark, name, "sky/server/config.py"]);
+    assert_eq!(source(folder.path()).uncommitted, None, "marked, and not changed");
+    write(folder.path(), name, "changed = 1\n");
+    assert_eq!(git(folder.path(), &["status", "--porcelain"]), "");
+    let first = uncommitted(folder.path());
+    assert_eq!(first.files, 1);
+    write(folder.path(), name, "changed = 2\n");
+    assert_ne!(uncommitted(folder.path()).sha256, first.sha256);
+}
+
+#[test]
+fn files_that_a_sparse_checkout_lacks_are_deleted() {
+    let (folder, _) = sky();
+    git(folder.path(), &["sparse-checkout", "set", "--cone", "sky/client"]);
+    assert!(!folder.path().join("sky/server").exists());
+    // Three files of the server, and the one with constants.
+    assert_eq!(uncommitted(folder.path()).files, 4);
+}
+
+#[test]
+fn changes_in_a_repository_inside_are_found_whatever_the_settings() {
+    let (folder, _) = sky();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    repository(&inner);
+    commit(folder.path());
+    git(folder.path(), &["config", "diff.ignoreSubmodules", "all"]);
+    assert_eq!(source(folder.path()).uncommitted, None);
+    write(&inner, "sky/server/server.py", "changed = 1\n");
+    assert!(source(folder.path()).uncommitted.is_some());
+}
+
 #[test]
 fn deletions_modes_and_links_are_part_of_the_source() {
     let (folder, _) = sky();
