@@ -82,6 +82,20 @@ impl Checkout {
         files::copy(&self.folder, &paths, folder)
     }
 
+    /// Hash of the folder's files in the commit, for a folder below the top of its repository:
+    /// other folders have the same commit. `None` at the top, and for a folder that the commit
+    /// does not have.
+    pub(super) fn tree(&self) -> Result<Option<String>> {
+        let Some(git) = &self.git else { return Ok(None) };
+        let prefix = git.read(&self.folder, ["rev-parse", "--show-prefix"])?;
+        if prefix.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let found = git.try_read(&self.folder, ["rev-parse", "--verify", "--quiet", "HEAD:./"])?;
+        let hash = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+        Ok(found.status.success().then_some(hash))
+    }
+
     fn commit(&self) -> Result<Option<Commit>> {
         let Some(git) = &self.git else { return Ok(None) };
         repository::commit_of(git, &self.folder, "HEAD").map(Some)

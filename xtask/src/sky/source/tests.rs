@@ -13,7 +13,7 @@ use xshell::Shell;
 
 use super::checkout::Checkout;
 use super::repository::Repository;
-use super::write_commit;
+use super::{environment_name, write_commit};
 use crate::repositories::{commit, git, repository, write, write_all};
 
 /// New repository with a committed SkyPilot, and the commit.
@@ -98,6 +98,35 @@ fn changes_in_a_repository_inside_are_found_whatever_the_settings() {
     assert_eq!(source(folder.path()).uncommitted, None);
     write(&inner, "sky/server/server.py", "changed = 1\n");
     assert!(source(folder.path()).uncommitted.is_some());
+}
+
+#[test]
+fn folders_of_one_commit_have_different_environments() {
+    let repository = tempfile::tempdir().unwrap();
+    let [one, other] = ["third_party/skypilot", "experiments/skypilot"].map(|name| {
+        let folder = repository.path().join(name);
+        write_all(&folder);
+        folder
+    });
+    write(&other, "sky/server/server.py", "changed = 1\n");
+    git(repository.path(), &["init", "--quiet", "--initial-branch=master"]);
+    let hash = commit(repository.path());
+    let name = |folder: &Path| {
+        let checkout = open(folder);
+        environment_name(&checkout.source().unwrap(), checkout.tree().unwrap().as_deref())
+    };
+    assert_eq!(source(&one).reported_commit(), source(&other).reported_commit());
+    let prefix = format!("source-{}-tree-", &hash[..12]);
+    assert!(name(&one).starts_with(&prefix), "{}", name(&one));
+    assert_ne!(name(&one), name(&other));
+    let (whole, commit) = sky();
+    assert_eq!(name(whole.path()), format!("source-{}", &commit[..12]));
+    // A folder that is not committed has a hash of all its files.
+    let new = repository.path().join("new");
+    write_all(&new);
+    git(repository.path(), &["add", "new"]);
+    let name = name(&new);
+    assert!(name.starts_with(&format!("source-{}-dirty-", &hash[..12])), "{name}");
 }
 
 #[test]
