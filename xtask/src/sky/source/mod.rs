@@ -104,7 +104,7 @@ fn install(
     export: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<SkyInstallation> {
     let installed = match wanted.find(name)? {
-        Found::Complete(installed) => *installed,
+        Found::Complete(installed) => wanted.used_again(*installed),
         Found::Missing(folder) => {
             let _lock = SetupLock::take(wanted.state_dir)?;
             let installer = Installer::choose(&wanted)?;
