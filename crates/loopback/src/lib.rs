@@ -44,7 +44,6 @@ mod start;
 mod supervisor;
 #[cfg(test)]
 #[path = "../../../tests/support/scripts.rs"]
-#[expect(dead_code, reason = "`shell` is for tests of other crates")]
 mod testing;
 
 pub use aws::nodes::{KEEPER_COMMAND, keep as keep_nodes, ssh as node_ssh};

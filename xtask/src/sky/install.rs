@@ -20,7 +20,7 @@ pub(super) fn release(version: &str, wanted: Wanted<'_>) -> Result<SkyInstallati
         bail!("expected a version of SkyPilot, got `{version}`\n  hint: `--sky 0.14.1`");
     }
     let folder = match wanted.find(version)? {
-        Found::Complete(installed) => return Ok(*installed),
+        Found::Complete(installed) => return Ok(wanted.used_again(*installed)),
         Found::Missing(folder) => folder,
     };
     let (extras, package) = (wanted.extras, package(version));

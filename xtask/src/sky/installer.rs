@@ -16,6 +16,7 @@ use xshell::{Shell, cmd};
 
 use super::SkyEnvironment;
 use super::constants::ProbeOutput;
+use super::pip_index;
 use super::release_date;
 use super::stamp::Stamp;
 use super::wanted::Wanted;
@@ -48,6 +49,11 @@ impl Installer {
         Ok(Self { shell, python, uv })
     }
 
+    #[cfg(test)]
+    pub(super) fn for_tests(shell: Shell, python: Python, uv: Option<Uv>) -> Self {
+        Self { shell, python, uv }
+    }
+
     pub(super) fn make_environment(&self, folder: &Path, step: &Step) -> Result<()> {
         let Some(uv) = &self.uv else {
             return self.python.make_venv(&self.shell, folder, step);
@@ -74,6 +80,27 @@ impl Installer {
     ) -> Result<Option<ResolutionDate>> {
         let Some(uv) = &self.uv else { return Ok(None) };
         release_date::cutoff(uv, &self.shell, &folder.join("bin/python"), requirement, step)
+    }
+
+    /// Newest version of `package`, until a date. An installation of the package without a version
+    /// may be that of an older one, whose dependencies need no build.
+    pub(super) fn newest(
+        &self,
+        folder: &Path,
+        package: &str,
+        as_of: Option<&ResolutionDate>,
+        step: &Step,
+    ) -> Result<String> {
+        let (shell, python) = (&self.shell, folder.join("bin/python"));
+        let newest = match &self.uv {
+            Some(uv) => {
+                let resolve = uv.command(shell).args(["pip", "install", "--dry-run", "--no-deps"]);
+                let resolve = resolve.args(until(as_of)).arg("--python").arg(python).arg(package);
+                resolved(&run(resolve, step)?.into_output()?, package)
+            }
+            None => pip_index::versions(shell, &python, package, step)?.into_iter().next(),
+        };
+        newest.with_context(|| format!("finding the newest version of {package}"))
     }
 
     pub(super) fn install(
@@ -156,7 +183,29 @@ impl Installer {
     }
 }
 
+/// Version of a package that uv would install, in its output: ` + skypilot-nightly==1.0.0.dev1`.
+fn resolved(output: &str, package: &str) -> Option<String> {
+    let version = output.lines().find_map(|line| {
+        line.trim().strip_prefix("+ ")?.strip_prefix(package)?.strip_prefix("==")
+    })?;
+    version.split_whitespace().next().map(str::to_owned)
+}
+
 /// Arguments that limit packages to those uploaded until a date.
 fn until(as_of: Option<&ResolutionDate>) -> impl Iterator<Item = &str> {
     as_of.map(|date| ["--exclude-newer", date.as_str()]).into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_the_package_itself_is_read() {
+        let output = "Resolved 2 packages in 58ms\nWould install 2 packages\n \
+                      + skypilot==0.14.1\n + skypilot-nightly==1.0.0.dev20261128 (from file:///w)\n";
+        assert_eq!(resolved(output, "skypilot-nightly").as_deref(), Some("1.0.0.dev20261128"));
+        assert_eq!(resolved(output, "skypilot").as_deref(), Some("0.14.1"));
+        assert_eq!(resolved("Would make no changes\n", "skypilot"), None);
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! * [`install`] installs a release, and [`nightly`] the newest nightly build, into a virtual
 //!   environment below the state directory, with dependencies as of its [`release_date`]; a
-//!   [`stamp`] marks a complete environment, [`wanted`] finds one, [`installer`] runs uv or pip.
+//!   [`stamp`] marks a complete environment, [`wanted`] finds one, [`installer`] runs uv or pip,
+//!   [`pip_index`] lists versions.
 //! * [`source`] builds a checkout or a commit into such an environment.
 //! * [`versions_between`] lists commits of [`source`], or [`published`] versions, [`between`] two.
 //! * [`extras`]: dependencies of clouds that SkyPilot is installed with.
@@ -18,6 +19,7 @@ mod extras;
 mod install;
 mod installer;
 mod nightly;
+mod pip_index;
 #[cfg(test)]
 mod probe_tests;
 mod published;

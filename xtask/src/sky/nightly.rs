@@ -120,8 +120,9 @@ fn install_nightly(
         Dependencies::OwnDate => None,
         Dependencies::At(date) => Some(date.clone()),
     };
+    let newest = installer.newest(folder, PACKAGE, as_of.as_ref(), step)?;
     // Of an extra that the build does not have, installers only print a warning.
-    let requirement = format!("{PACKAGE}{}", wanted.extras);
+    let requirement = format!("{PACKAGE}{}=={newest}", wanted.extras);
     installer.install(folder, &requirement, as_of.as_ref(), step)?.into_output()?;
     installer.finish(folder, as_of, step).context(UnusableBuild)
 }
@@ -151,10 +152,13 @@ fn nightlies(state_dir: &Path, extras: &Extras) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use host::progress::Progress;
+    use host::tools::python::Python;
+    use host::tools::uv::Uv;
+    use host::tools::version::ToolVersion;
     use rstest::rstest;
 
     use super::*;
-    use crate::testing::script;
+    use crate::testing::{script, shell};
 
     #[test]
     fn nightlies_of_one_set_of_extras_are_listed_by_age_without_releases() {
@@ -225,6 +229,70 @@ mod tests {
                 assert_eq!(format!("{error:#}"), text);
             }
         }
+    }
+
+    /// Arguments of each call of an installer in the installation of a nightly build, by stand-ins
+    /// for uv, if `has_uv`, and for Python.
+    fn calls(has_uv: bool, dependencies: &Dependencies) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, python) = (folder.path().join("log"), folder.path().join("bin/python3"));
+        let log_text = log.display();
+        // Its pip lists versions, and its probe answers with the facts of a SkyPilot.
+        script(
+            &python,
+            &format!(
+                r#"case "$*" in
+                '-m venv '*) /bin/mkdir -p "$3/bin" && /bin/cp "$0" "$3/bin/python" ;;
+                *'pip index versions'*) echo 'Available versions: 1.0.0.dev20261128, 1.0.0.dev1' ;;
+                *pip*) echo "$*" >> {log_text} ;;
+                -) /bin/cat > /dev/null
+                    echo '{{"version": "1", "commit": null, "source": "", "constants": {{}}}}' ;;
+                esac"#
+            ),
+        );
+        // The newest build needs a package without wheels, an older one does not.
+        script(
+            &folder.path().join("bin/uv"),
+            &format!(
+                r#"case "$*" in
+                --version) echo uv 0.13.9 ;;
+                venv*) /bin/mkdir -p "$4/bin" && /bin/cp "$3" "$4/bin/python" ;;
+                *--no-deps*) echo "$*" >> {log_text}
+                    echo ' + skypilot-nightly==1.0.0.dev20261128' ;;
+                *) echo "$*" >> {log_text} ;;
+                esac"#
+            ),
+        );
+        let (shell, progress) = (shell(folder.path()), Progress::new());
+        let uv = Uv::find_or_install_with(&shell, folder.path(), &progress).unwrap();
+        let found = Python { path: python, version: ToolVersion(3, 11, 7) };
+        let installer = Installer::for_tests(shell, found, uv.filter(|_| has_uv));
+        let extras = Extras::default();
+        let wanted =
+            Wanted { extras: &extras, dependencies, state_dir: folder.path(), progress: &progress };
+        let environment = folder.path().join("sky/nightly");
+        install_nightly(&installer, wanted, &environment, &progress.step("Installing")).unwrap();
+        fs::read_to_string(log).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[rstest]
+    #[case::by_uv(true)]
+    #[case::by_pip(false)]
+    fn the_newest_build_is_installed_and_no_older_one_that_resolves_better(#[case] has_uv: bool) {
+        let calls = calls(has_uv, &Dependencies::OwnDate);
+        let install = calls.last().unwrap();
+        assert!(install.ends_with(" skypilot-nightly[slurm]==1.0.0.dev20261128"), "{calls:?}");
+    }
+
+    #[test]
+    fn the_newest_build_of_a_date_is_looked_for_with_that_date() {
+        let date = "2026-11-28".parse().unwrap();
+        let calls = calls(true, &Dependencies::At(date));
+        let [resolve, install] = calls.try_into().unwrap();
+        for call in [&resolve, &install] {
+            assert!(call.contains("--exclude-newer 2026-11-28"), "{call}");
+        }
+        assert!(resolve.ends_with(" skypilot-nightly"), "{resolve}");
     }
 
     #[test]

@@ -4,22 +4,17 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use host::progress::Progress;
-use host::tools::python::{Python, for_installers};
-use host::tools::run::run;
+use host::tools::python::Python;
 use host::tools::shell_in;
 use skyload::comparison::Revision;
 use skyload::plan::SkySelection;
 use skyload::suggest::nearest;
-use xshell::cmd;
 
 use super::between::Between;
-use super::nightly;
+use super::{nightly, pip_index};
 
 /// Package of releases.
 const RELEASES: &str = "skypilot";
-
-/// Beginning of the line with all versions in the output of `pip index versions`.
-const LINE: &str = "Available versions: ";
 
 /// Package of a version: nightly builds, such as 1.0.0.dev20261027, have one of their own.
 pub(super) fn package(version: &str) -> &'static str {
@@ -39,18 +34,9 @@ pub(super) fn versions(
     let folder = tempfile::tempdir_in(state_dir).context("making a folder for pip")?;
     let folder = folder.path().join("pip");
     python.make_venv(&shell, &folder, &step)?;
-    let python = folder.join("bin/python");
-    let options = ["--no-input", "--disable-pip-version-check", "--pre"];
-    let list = cmd!(shell, "{python} -m pip index versions {options...} {package}");
-    let output = run(for_installers(list), &step)?.into_output()?;
-    let listed = listed(&output).with_context(|| format!("reading pip's list of {package}"))?;
+    let listed = pip_index::versions(&shell, &folder.join("bin/python"), package, &step)?;
     step.done(format!("{} versions", listed.len()));
     Ok(listed)
-}
-
-fn listed(output: &str) -> Option<Vec<String>> {
-    let line = output.lines().find_map(|line| line.trim().strip_prefix(LINE))?;
-    Some(line.split(',').map(|version| version.trim().to_owned()).collect())
 }
 
 /// Versions of `published`, newest first, after `good` and up to `bad`, or all mistakes. Release
@@ -96,6 +82,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::sky::pip_index::listed;
 
     const NIGHTLIES: &str = "WARNING: pip index is currently an experimental command.\n\
         skypilot-nightly (1.0.0.dev20261027)\n\

@@ -4,6 +4,7 @@
 //! path. Instead, an environment without a stamp is incomplete and is built again.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -29,9 +30,32 @@ pub(super) struct Stamp {
     format: u32,
     /// Directory of the environment: a copy in another place would run this one's Python.
     folder: PathBuf,
+    /// Python that the environment was made with; absent from stamps of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    python: Option<PythonFile>,
     /// Date limit by which packages were resolved; `None` without a limit.
     pub(super) resolved_as_of: Option<ResolutionDate>,
     pub(super) answer: ProbeOutput,
+}
+
+/// File of the Python that an environment links to. An upgrade replaces it in place, whose version
+/// is then not the recorded one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct PythonFile {
+    path: PathBuf,
+    size: u64,
+    /// Time of the last change, in seconds since 1970.
+    modified: i64,
+}
+
+impl PythonFile {
+    /// Python of the environment in `folder`; `None` without one.
+    fn of(folder: &Path) -> Option<Self> {
+        let path = folder.join("bin/python").canonicalize().ok()?;
+        let file = path.metadata().ok()?;
+        Some(Self { path, size: file.size(), modified: file.mtime() })
+    }
 }
 
 impl Stamp {
@@ -40,7 +64,8 @@ impl Stamp {
         resolved_as_of: Option<ResolutionDate>,
         answer: ProbeOutput,
     ) -> Self {
-        Self { format: FORMAT, folder: folder.to_owned(), resolved_as_of, answer }
+        let (folder, python) = (folder.to_owned(), PythonFile::of(folder));
+        Self { format: FORMAT, folder, python, resolved_as_of, answer }
     }
 
     /// Stamp of a complete and usable environment in `folder`.
@@ -48,9 +73,10 @@ impl Stamp {
         let text = fs::read(folder.join(FILE)).ok()?;
         // A stamp of another format need not parse: the environment is built again.
         let stamp: Self = serde_json::from_slice(&text).ok()?;
-        // `bin/python` is a link to the system's Python, which an upgrade may remove.
+        // `bin/python` is a link to the system's Python, which an upgrade may remove or replace.
         let usable = stamp.format == FORMAT
             && stamp.folder == folder
+            && (stamp.python.is_none() || stamp.python == PythonFile::of(folder))
             && is_program(&folder.join("bin/python"))
             && is_program(&folder.join("bin/sky"));
         usable.then_some(stamp)
@@ -116,6 +142,39 @@ mod tests {
         fs::remove_file(&python).unwrap();
         std::os::unix::fs::symlink("/nowhere/python3.11", &python).unwrap();
         assert_eq!(Stamp::of(folder.path()), None);
+    }
+
+    #[test]
+    fn an_environment_whose_python_was_upgraded_in_place_is_not_usable() {
+        let (folder, system) = (environment(), tempfile::tempdir().unwrap());
+        let (link, python) = (folder.path().join("bin/python"), system.path().join("python3.11"));
+        script(&python, "echo 3.11.7");
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&python, &link).unwrap();
+        let time = python.metadata().unwrap().modified().unwrap();
+        Stamp::new(folder.path(), None, answer()).write().unwrap();
+        assert!(Stamp::of(folder.path()).is_some());
+        let replace = |text: &str, time| {
+            script(&python, text);
+            fs::File::options().append(true).open(&python).unwrap().set_modified(time).unwrap();
+        };
+        let later = time + std::time::Duration::from_secs(60);
+        replace("echo 3.11.8", later);
+        assert_eq!(Stamp::of(folder.path()), None, "another time");
+        replace("echo 3.11.15", time);
+        assert_eq!(Stamp::of(folder.path()), None, "another size");
+        replace("echo 3.11.7", time);
+        assert!(Stamp::of(folder.path()).is_some());
+    }
+
+    #[test]
+    fn a_stamp_of_an_earlier_build_is_read() {
+        let folder = environment();
+        let stamp = Stamp { python: None, ..Stamp::new(folder.path(), None, answer()) };
+        stamp.write().unwrap();
+        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert!(!text.contains("modified"), "{text}");
+        assert_eq!(Stamp::of(folder.path()), Some(stamp));
     }
 
     #[test]

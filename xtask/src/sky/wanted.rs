@@ -61,6 +61,15 @@ impl Wanted<'_> {
         }
     }
 
+    /// Installation of a release or from source that was complete before, after the warning that
+    /// its dependencies have no date: they are older than those of another machine.
+    pub(super) fn used_again(&self, installed: SkyInstallation) -> SkyInstallation {
+        if let Some(warning) = undated(&installed) {
+            self.progress.note(warning);
+        }
+        installed
+    }
+
     fn folder(&self, name: &str) -> PathBuf {
         self.state_dir.join("sky").join(self.extras.folder_name(name))
     }
@@ -85,12 +94,49 @@ pub(super) fn dependencies_in_words(as_of: Option<&ResolutionDate>, folder: &Pat
     }
 }
 
+/// Warning for a complete installation whose dependencies have no date.
+fn undated(installed: &SkyInstallation) -> Option<String> {
+    let folder = installed.sky.ancestors().nth(2)?;
+    installed.resolved_as_of.is_none().then(|| {
+        format!(
+            "warning: SkyPilot {} was installed without dates of packages, so dependencies are \
+             the newest of that day; to install it again, remove {}",
+            installed.facts.version,
+            folder.display()
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn an_installation_without_dates_warns_each_time_it_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = Wanted {
+            extras: &Extras::default(),
+            dependencies: &Dependencies::OwnDate,
+            state_dir: folder.path(),
+            progress: &Progress::new(),
+        };
+        let warning = |name: &str| match wanted.find(name).unwrap() {
+            Found::Complete(installed) => undated(&installed),
+            Found::Missing(folder) => panic!("nothing in {}", folder.display()),
+        };
+        environment(folder.path(), "0.14.1", Some("2026-10-21"), "3.11.7");
+        environment(folder.path(), "0.13.0", None, "3.11.7");
+        assert_eq!(warning("0.14.1"), None);
+        for _ in 0..2 {
+            let warning = warning("0.13.0").unwrap();
+            assert!(warning.contains("dependencies are the newest of that day"), "{warning}");
+            let environment = folder.path().join("sky/0.13.0");
+            assert!(warning.ends_with(&format!("remove {}", environment.display())), "{warning}");
+        }
+    }
+
     /// Complete environment of SkyPilot `name`, with dependencies as of a date.
-    fn environment(state_dir: &Path, name: &str, date: &str, python: &str) {
+    fn environment(state_dir: &Path, name: &str, date: Option<&str>, python: &str) {
         let folder = state_dir.join("sky").join(name);
         for program in ["bin/python", "bin/sky"] {
             crate::testing::script(&folder.join(program), "");
@@ -100,15 +146,16 @@ mod tests {
                 "packages": {{"python": "{python}", "installed": {{"click": "8.1"}}}}}}"#
         );
         let answer = serde_json::from_str(&answer).unwrap();
-        Stamp::new(&folder, Some(date.parse().unwrap()), answer).write().unwrap();
+        let date = date.map(|date| date.parse().unwrap());
+        Stamp::new(&folder, date, answer).write().unwrap();
     }
 
     #[test]
     fn an_environment_is_of_one_date_and_one_python() {
         let folder = tempfile::tempdir().unwrap();
         let here = Python::find(&shell_in(folder.path()).unwrap()).unwrap().version.to_string();
-        environment(folder.path(), "0.14.1", "2026-10-21", &here);
-        environment(folder.path(), "0.13.0", "2026-10-21", "3.9.1");
+        environment(folder.path(), "0.14.1", Some("2026-10-21"), &here);
+        environment(folder.path(), "0.13.0", Some("2026-10-21"), "3.9.1");
         let found = |version: &str, dependencies: &Dependencies| {
             let wanted = Wanted {
                 extras: &Extras::default(),

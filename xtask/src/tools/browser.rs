@@ -41,7 +41,7 @@ fn find_or_unpack_with(shell: &Shell, state_dir: &Path, progress: &Progress) -> 
     }
     let folder = state_dir.join("browser");
     let launcher = folder.join("skyload-chromium");
-    if debian::is_unpacked(&folder) && is_program(&launcher) {
+    if debian::is_unpacked(&folder) && debian::ensure_starts(&launcher, "--version", "").is_ok() {
         return Ok(launcher);
     }
     ensure!(
@@ -110,6 +110,9 @@ mod tests {
         let error = find().unwrap_err().to_string();
         assert!(error.contains("no apt to download it") && error.contains("SKYLOAD_BROWSER"));
         debian::stamp(&folder.path().join("browser"), Vec::new()).unwrap();
+        script(&launcher, "exit 127");
+        assert!(find().is_err(), "it lacks a library");
+        script(&launcher, "");
         assert_eq!(find().unwrap(), launcher);
     }
 

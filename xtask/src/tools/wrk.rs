@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use host::progress::Progress;
 use host::tools::lock::SetupLock;
-use host::tools::{debian, hint, is_program, on_path, shell_in};
+use host::tools::{debian, hint, on_path, shell_in};
 use xshell::{Shell, cmd};
 
 use super::launcher;
@@ -35,7 +35,8 @@ fn find_or_unpack_with(shell: &Shell, state_dir: &Path, progress: &Progress) -> 
     }
     let folder = state_dir.join("tools/wrk");
     let launcher = folder.join("skyload-wrk");
-    if debian::is_unpacked(&folder) && is_program(&launcher) {
+    // A library that is not among the packages may be missing on this machine.
+    if debian::is_unpacked(&folder) && version_of(shell, &launcher).is_some() {
         return Ok(launcher);
     }
     ensure!(
@@ -75,6 +76,18 @@ mod tests {
         assert_eq!(version.as_deref(), Some("wrk debian/4.1.0-3"));
         script(&program, "exit 127");
         assert_eq!(version_of(&shell(folder.path()), &program), None);
+    }
+
+    #[test]
+    fn an_unpacked_program_is_used_if_it_starts() {
+        let folder = tempfile::tempdir().unwrap();
+        let launcher = folder.path().join("tools/wrk/skyload-wrk");
+        script(&launcher, "exit 127");
+        debian::stamp(&folder.path().join("tools/wrk"), Vec::new()).unwrap();
+        let find = || find_or_unpack_with(&shell(folder.path()), folder.path(), &Progress::new());
+        assert!(find().unwrap_err().to_string().contains("no apt to download it"));
+        script(&launcher, "echo 'wrk debian/4.1.0-3 [epoll] Copyright'; exit 1");
+        assert_eq!(find().unwrap(), launcher);
     }
 
     #[test]

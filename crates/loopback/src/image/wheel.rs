@@ -1,19 +1,19 @@
 //! SkyPilot's own wheel, built by SkyPilot's code as its API server does.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use host::progress::Step;
 use host::tools::python::for_installers;
 use host::tools::run::run;
-use host::tools::shell_in;
 use host::tools::uv::Uv;
 use host::tools::version::ToolVersion;
+use host::tools::{remove_folder, shell_in};
 use host::workspace::Workspace;
 use serde::Deserialize;
 use skyload::env;
-use xshell::cmd;
+use xshell::{Shell, cmd};
 
 use super::ImageKind;
 use crate::base_dir::{BaseDir, short_hash};
@@ -86,18 +86,9 @@ pub(super) fn build(
         .env("HOME", &home)
         .env("TMPDIR", temporary.path())
         .env(env::NO_USAGE, "1");
-    let has_pip = for_installers(cmd!(shell, "{python} -m pip --version"));
-    let has_pip = has_pip.quiet().ignore_stdout().ignore_stderr().run();
-    if has_pip.is_err() {
-        // SkyPilot builds with pip, which environments made by uv do not have. It is installed
-        // into a folder of skyload, since the environment may be the user's.
-        let pip = workspace.state.join("tools/pip");
-        if !pip.join("pip").is_dir() {
-            step.update("downloading pip");
-            let install = uv.command(&shell).args(["pip", "install", "--python"]).arg(python);
-            run(install.arg("--target").arg(&pip).arg("pip"), step)?.into_output()?;
-        }
-        build = build.env("PYTHONPATH", pip);
+    // SkyPilot builds with pip, which environments made by uv do not have.
+    if !has_pip(&shell, python, None) {
+        build = build.env("PYTHONPATH", pip_beside(&shell, python, &workspace.state, uv, step)?);
     }
     step.update("importing SkyPilot");
     let output = run(build, step)?.into_output().context("building SkyPilot's wheel")?;
@@ -116,6 +107,35 @@ pub(super) fn build(
     }
 }
 
+/// Folder with a pip for a Python without one: a folder of skyload, since the Python's environment
+/// may be the user's.
+fn pip_beside(shell: &Shell, python: &Path, state: &Path, uv: &Uv, step: &Step) -> Result<PathBuf> {
+    let pip = state.join("tools/pip");
+    if has_pip(shell, python, Some(&pip)) {
+        return Ok(pip);
+    }
+    step.update("downloading pip");
+    // uv writes one file after the other: an installation may end in between.
+    let new = pip.with_extension("new");
+    for leftover in [&pip, &new] {
+        remove_folder(leftover)?;
+    }
+    let install = uv.command(shell).args(["pip", "install", "--python"]).arg(python);
+    run(install.arg("--target").arg(&new).arg("pip"), step)?.into_output()?;
+    fs::rename(&new, &pip)
+        .with_context(|| format!("renaming `{}` to `{}`", new.display(), pip.display()))?;
+    Ok(pip)
+}
+
+/// Whether a Python has a pip that starts, of its own or in the folder `beside`.
+fn has_pip(shell: &Shell, python: &Path, beside: Option<&Path>) -> bool {
+    let mut pip = for_installers(cmd!(shell, "{python} -m pip --version"));
+    if let Some(folder) = beside {
+        pip = pip.env("PYTHONPATH", folder);
+    }
+    pip.quiet().ignore_stdout().ignore_stderr().run().is_ok()
+}
+
 /// Error text for a release without support for Slurm.
 pub(super) fn no_slurm(version: &str) -> String {
     format!("SkyPilot {version} does not support Slurm")
@@ -129,9 +149,34 @@ fn parse_output(output: &str) -> Result<BuildOutput> {
 
 #[cfg(test)]
 mod tests {
+    use host::progress::Progress;
     use rstest::rstest;
 
     use super::*;
+    use crate::testing::{script, shell};
+
+    #[test]
+    fn a_pip_that_is_incomplete_is_installed_again() {
+        let state = tempfile::tempdir().unwrap();
+        let (shell, progress) = (shell(state.path()), Progress::new());
+        let python = state.path().join("python");
+        script(&python, "[ -e \"$PYTHONPATH/pip/__main__.py\" ]");
+        let uv = state.path().join("bin/uv");
+        let prepare = |install: &str| {
+            script(&uv, &format!("case $1 in --version) echo uv 0.13.9 ;; *) {install} ;; esac"));
+            let uv = Uv::find_or_install_with(&shell, state.path(), &progress).unwrap().unwrap();
+            pip_beside(&shell, &python, state.path(), &uv, &progress.step("Building"))
+        };
+        let pip = state.path().join("tools/pip");
+        // As `uv pip install --python PYTHON --target FOLDER pip` leaves it when it is killed.
+        fs::create_dir_all(pip.join("pip")).unwrap();
+        assert!(prepare("/bin/mkdir -p \"$6/pip\"; exit 1").is_err());
+        assert!(!pip.exists());
+        let complete = "/bin/mkdir \"$6\" \"$6/pip\" && : > \"$6/pip/__main__.py\"";
+        assert_eq!(prepare(complete).unwrap(), pip);
+        assert!(pip.join("pip/__main__.py").exists());
+        assert_eq!(prepare("exit 1").unwrap(), pip, "installed once");
+    }
 
     #[test]
     fn the_json_is_found_after_other_output_of_skypilot() {

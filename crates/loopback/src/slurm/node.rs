@@ -44,7 +44,7 @@ impl Node {
             (env::NODES_OF, id.to_owned()),
         ];
         if !packages.libraries.is_empty() {
-            variables.push(("LD_LIBRARY_PATH", libraries(packages)));
+            variables.push(("LD_LIBRARY_PATH", packages.library_path()));
         }
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
         Self { account, packages: packages.clone(), variables: variables.collect() }
@@ -79,10 +79,4 @@ pub(super) fn path(packages: &Packages) -> String {
     let unpacked = packages.programs.iter().filter(|_| packages.is_unpacked());
     let unpacked = unpacked.map(|folder| folder.display().to_string());
     unpacked.chain(SYSTEM.map(str::to_owned)).collect::<Vec<_>>().join(":")
-}
-
-/// Value of `LD_LIBRARY_PATH` for unpacked programs.
-pub(super) fn libraries(packages: &Packages) -> String {
-    let folders = packages.libraries.iter().map(|folder| folder.display().to_string());
-    folders.collect::<Vec<_>>().join(":")
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use host::progress::Progress;
 use host::tools::lock::SetupLock;
 use host::tools::{debian, is_program};
@@ -42,6 +42,19 @@ const PROGRAMS: [&str; 10] = [
     "rsync",
 ];
 
+/// Library that must be found, too.
+const NSS_WRAPPER: &str = "libnss_wrapper.so";
+
+/// Programs that print their version and exit, and the option for it. Each needs other libraries.
+const ANSWERING: [(&str, &str); 6] = [
+    ("slurmctld", "-V"),
+    ("slurmd", "-V"),
+    ("munged", "-V"),
+    ("sshd", "-V"),
+    ("ssh", "-V"),
+    ("rsync", "--version"),
+];
+
 /// Debian packages with the programs.
 const WANTED: [&str; 8] = [
     "slurmctld",
@@ -56,15 +69,18 @@ const WANTED: [&str; 8] = [
 
 /// Reason why this machine cannot have the programs.
 pub(super) fn obstacle() -> Option<String> {
+    let missing = installed(&system_folders(), Path::new("/usr")).err()?;
     let shell = Shell::new().ok()?;
-    if installed(&system_folders()).is_some() || debian::is_available(&shell) {
-        return None;
-    }
+    (!debian::is_available(&shell)).then(|| obstacle_without(missing))
+}
+
+/// Text of the obstacle on a machine that lacks a file and Debian's programs.
+fn obstacle_without(missing: &str) -> String {
     let names = WANTED.join(" ");
-    Some(format!(
-        "Slurm is not installed, and cannot be downloaded without apt-get and dpkg (packages: \
-         {names})"
-    ))
+    format!(
+        "`{missing}` for Slurm's nodes is not installed, and cannot be downloaded without apt-get \
+         and dpkg (packages: {names})"
+    )
 }
 
 impl Packages {
@@ -72,12 +88,12 @@ impl Packages {
     /// downloaded and unpacked ones.
     pub(super) fn prepare(base_dir: &BaseDir, state: &Path, progress: Progress) -> Result<Self> {
         if env::text(env::UNPACK_ALWAYS).is_none()
-            && let Some(installed) = installed(&system_folders())
+            && let Ok(installed) = installed(&system_folders(), Path::new("/usr"))
         {
             return Ok(installed);
         }
         let folder = base_dir.packages();
-        if let Some(unpacked) = unpacked(&folder) {
+        if let Ok(unpacked) = unpacked(&folder) {
             return Ok(unpacked);
         }
         let _lock = SetupLock::take(state)?;
@@ -100,6 +116,12 @@ impl Packages {
         self.root.is_some()
     }
 
+    /// Value of `LD_LIBRARY_PATH` for unpacked programs.
+    pub(super) fn library_path(&self) -> String {
+        let folders = self.libraries.iter().map(|folder| folder.display().to_string());
+        folders.collect::<Vec<_>>().join(":")
+    }
+
     /// Path of `slurmstepd` for slurmd's option `-d`; `None` for installed programs.
     pub(super) fn step_daemon(&self) -> Option<PathBuf> {
         self.root.as_ref().and_then(|_| self.find("slurmstepd"))
@@ -118,27 +140,39 @@ impl Packages {
             .flat_map(|folder| [folder.join(format!("{name}-wlm")), folder.join(name)])
             .find(|program| is_program(program))
     }
+
+    /// Packages that are complete, or the name of the first program that is missing.
+    fn if_complete(self) -> Result<Self, &'static str> {
+        match PROGRAMS.into_iter().find(|name| self.find(name).is_none()) {
+            Some(missing) => Err(missing),
+            None => Ok(self),
+        }
+    }
 }
 
-/// Packages in the system's folders; `None` if a program is missing.
-fn installed(folders: &[PathBuf]) -> Option<Packages> {
+/// Packages in the folders of the system, whose libraries are below `usr`, or the name of the first
+/// program or library that is missing.
+fn installed(folders: &[PathBuf], usr: &Path) -> Result<Packages, &'static str> {
+    let nss_wrapper = nss_wrapper(usr);
+    let is_there = nss_wrapper.is_some();
     let packages = Packages {
         programs: folders.to_vec(),
         libraries: Vec::new(),
         plugins: None,
-        nss_wrapper: nss_wrapper(Path::new("/usr/lib"))?,
+        nss_wrapper: nss_wrapper.unwrap_or_default(),
         root: None,
     };
-    PROGRAMS.iter().all(|name| packages.find(name).is_some()).then_some(packages)
+    let packages = packages.if_complete()?;
+    if is_there { Ok(packages) } else { Err(NSS_WRAPPER) }
 }
 
-/// Packages in a folder that they were unpacked into; `None` if incomplete.
-fn unpacked(folder: &Path) -> Option<Packages> {
-    if !debian::is_unpacked(folder) {
-        return None;
-    }
-    let nss_wrapper = nss_wrapper(&folder.join("usr/lib"))?;
-    let libraries = nss_wrapper.parent()?.to_owned();
+/// Packages in a folder that they were unpacked into; an error if they are incomplete or do not
+/// start on this machine.
+fn unpacked(folder: &Path) -> Result<Packages> {
+    let missing = |name: &str| format!("finding `{name}` in `{}`", folder.display());
+    ensure!(debian::is_unpacked(folder), "no packages of this system in `{}`", folder.display());
+    let nss_wrapper = nss_wrapper(&folder.join("usr")).with_context(|| missing(NSS_WRAPPER))?;
+    let libraries = nss_wrapper.parent().with_context(|| missing(NSS_WRAPPER))?.to_owned();
     let plugins = libraries.join("slurm-wlm");
     let packages = Packages {
         programs: ["usr/bin", "usr/sbin"].map(|part| folder.join(part)).to_vec(),
@@ -148,15 +182,20 @@ fn unpacked(folder: &Path) -> Option<Packages> {
         nss_wrapper,
         root: Some(folder.to_owned()),
     };
-    PROGRAMS.iter().all(|name| packages.find(name).is_some()).then_some(packages)
+    let packages = packages.if_complete().map_err(|name| anyhow!(missing(name)))?;
+    for (name, option) in ANSWERING {
+        debian::ensure_starts(&packages.program(name)?, option, &packages.library_path())?;
+    }
+    Ok(packages)
 }
 
-/// Path of `libnss_wrapper.so` in a subfolder of `libraries`, which has the name of the
-/// machine's architecture.
-fn nss_wrapper(libraries: &Path) -> Option<PathBuf> {
-    const NAME: &str = "libnss_wrapper.so";
-    let below = fs::read_dir(libraries).ok()?.flatten().map(|entry| entry.path());
-    below.map(|folder| folder.join(NAME)).find(|library| library.is_file())
+/// Path of `libnss_wrapper.so` below `usr`: in a folder of libraries (Fedora, RHEL, SUSE, Arch), or
+/// in a subfolder with the name of the machine's architecture (Debian).
+fn nss_wrapper(usr: &Path) -> Option<PathBuf> {
+    let folders = ["lib64", "lib"].map(|name| usr.join(name));
+    let below = fs::read_dir(usr.join("lib")).into_iter().flatten().flatten();
+    let folders = folders.into_iter().chain(below.map(|entry| entry.path()));
+    folders.map(|folder| folder.join(NSS_WRAPPER)).find(|library| library.is_file())
 }
 
 /// Folders of PATH, and those of daemons, which an ordinary user's PATH may lack.
@@ -172,6 +211,8 @@ fn shown(folders: &[PathBuf]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::testing::script;
 
@@ -205,6 +246,39 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         unpack(folder.path());
         fs::remove_file(folder.path().join("usr/sbin/munged")).unwrap();
-        assert_eq!(unpacked(folder.path()), None);
+        let error = unpacked(folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("finding `munged` in "), "{error}");
+    }
+
+    #[test]
+    fn packages_whose_programs_lack_a_library_are_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        unpack(folder.path());
+        let missing = "error while loading shared libraries: libmunge.so.2";
+        let slurmctld = folder.path().join("usr/sbin/slurmctld-wlm");
+        script(&slurmctld, &format!("echo '{missing}' >&2; exit 127"));
+        let error = unpacked(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("slurmctld-wlm -V` failed") && error.ends_with(missing), "{error}");
+    }
+
+    #[rstest]
+    #[case::on_fedora("lib64")]
+    #[case::on_arch("lib")]
+    #[case::on_debian("lib/x86_64-linux-gnu")]
+    fn installed_programs_are_used_with_the_library_of_names(#[case] place: &str) {
+        let system = tempfile::tempdir().unwrap();
+        let (programs, usr) = (system.path().join("bin"), system.path().join("usr"));
+        for name in PROGRAMS {
+            script(&programs.join(name), "");
+        }
+        fs::create_dir_all(usr.join("lib")).unwrap();
+        let folders = [programs.clone()];
+        let missing = installed(&folders, &usr).unwrap_err();
+        assert!(obstacle_without(missing).starts_with("`libnss_wrapper.so` for Slurm's nodes"));
+        let library = usr.join(place).join(NSS_WRAPPER);
+        script(&library, "");
+        assert_eq!(installed(&folders, &usr).unwrap().nss_wrapper, library);
+        fs::remove_file(programs.join("munged")).unwrap();
+        assert_eq!(installed(&folders, &usr), Err("munged"));
     }
 }

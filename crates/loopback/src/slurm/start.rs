@@ -72,7 +72,7 @@ pub(super) fn provision(
     fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
         .context("authorizing the API server's key")?;
     for name in setup::missing(packages)? {
-        client.add_unpacked(name, &packages.program(name)?, &node::libraries(packages))?;
+        client.add_unpacked(name, &packages.program(name)?, &packages.library_path())?;
     }
     if geteuid().is_root() {
         // Root keeps the folder itself: its owner could replace `client`, from which root runs
@@ -115,7 +115,7 @@ fn make_ssh_key(packages: &Packages, path: &Path) -> Result<()> {
     let mut command =
         cmd!(shell, "{program} -q -t ed25519 -C skyload -f {path} -N").arg("").quiet();
     if packages.is_unpacked() {
-        command = command.env("LD_LIBRARY_PATH", node::libraries(packages));
+        command = command.env("LD_LIBRARY_PATH", packages.library_path());
     }
     command.run().context("creating an ssh key")
 }

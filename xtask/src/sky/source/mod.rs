@@ -6,8 +6,9 @@
 //! * [`merge_base`]: the commit that a checkout is compared with; [`history`]: commits between two.
 //! * [`unused`] removes environments and repositories that have not been used for a month.
 //!
-//! A build writes beside the source, so it runs in a copy. Its environment is named by the commit
-//! and by the hash of what is not committed: changed files are never tested with an old build.
+//! A build writes beside the source, so it runs in a copy. Its environment is named by the commit,
+//! by the folder's tree in a larger repository, and by the hash of what is not committed: changed
+//! files are never tested with an old build.
 
 mod checkout;
 mod files;
@@ -38,11 +39,15 @@ use repository::Repository;
 /// Prefix of the names of environments that were built from source.
 const SOURCE: &str = "source-";
 
+/// Number of digits of a tree's hash in the name of an environment.
+const DIGITS: usize = 12;
+
 /// Builds the present files of a checkout.
 pub(super) fn checkout(folder: &Path, wanted: Wanted<'_>) -> Result<SkyInstallation> {
     let checkout = Checkout::open(folder, &shell_in(wanted.state_dir)?)?;
     let source = checkout.source()?;
-    install(source.clone(), wanted, |copy| {
+    let name = environment_name(&source, checkout.tree()?.as_deref());
+    install(source.clone(), &name, wanted, |copy| {
         checkout.copy_to(copy)?;
         // The name of the environment would be of other files than those that were copied.
         if checkout.source()? != source {
@@ -65,7 +70,8 @@ pub(super) fn commit(reference: &GitReference, wanted: Wanted<'_>) -> Result<Sky
         commit: Some(commit.clone()),
         uncommitted: None,
     };
-    install(source, wanted, |folder| {
+    let name = environment_name(&source, None);
+    install(source, &name, wanted, |folder| {
         repository.export(&commit, folder)?;
         if !is_source(folder) {
             bail!(
@@ -79,15 +85,26 @@ pub(super) fn commit(reference: &GitReference, wanted: Wanted<'_>) -> Result<Sky
     })
 }
 
-/// Environment with a SkyPilot that is built from `source`, whose files `export` writes into a
-/// folder; an existing one if it was built before.
+/// Name of the environment of a source; `tree` is the hash of a folder's files in the commit, for
+/// one below the top of its repository.
+fn environment_name(source: &SkySource, tree: Option<&str>) -> String {
+    let commit = source.short_commit();
+    match tree {
+        Some(tree) => format!("{SOURCE}{commit}-tree-{}", tree.get(..DIGITS).unwrap_or(tree)),
+        None => format!("{SOURCE}{commit}"),
+    }
+}
+
+/// Environment `name` with a SkyPilot that is built from `source`, whose files `export` writes
+/// into a folder; an existing one if it was built before.
 fn install(
     source: SkySource,
+    name: &str,
     wanted: Wanted<'_>,
     export: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<SkyInstallation> {
-    let installed = match wanted.find(&format!("{SOURCE}{}", source.short_commit()))? {
-        Found::Complete(installed) => *installed,
+    let installed = match wanted.find(name)? {
+        Found::Complete(installed) => wanted.used_again(*installed),
         Found::Missing(folder) => {
             let _lock = SetupLock::take(wanted.state_dir)?;
             let installer = Installer::choose(&wanted)?;

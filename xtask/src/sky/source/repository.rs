@@ -58,6 +58,11 @@ impl Repository {
         let name = format!("{reference}^{{commit}}");
         let found = git.try_read(&path, ["rev-parse", "--verify", "--quiet", &name])?;
         if !found.status.success() {
+            // Of an unknown name alone, git says nothing: the repository itself may be unreadable.
+            let error = String::from_utf8_lossy(&found.stderr).trim().to_owned();
+            if !error.is_empty() {
+                bail!("reading the repository {}: {error}", path.display());
+            }
             return Err(unknown(&git, &shell, &path.to_string_lossy(), reference));
         }
         Ok(Self { git, folder: path, name: reference.clone() })

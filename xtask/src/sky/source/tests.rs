@@ -13,7 +13,7 @@ use xshell::Shell;
 
 use super::checkout::Checkout;
 use super::repository::Repository;
-use super::write_commit;
+use super::{environment_name, write_commit};
 use crate::repositories::{commit, git, repository, write, write_all};
 
 /// New repository with a committed SkyPilot, and the commit.
@@ -60,6 +60,73 @@ fn a_file_that_is_not_committed_is_part_of_the_source(#[case] name: &str, #[case
     assert!(source(folder.path()).reported_commit().starts_with(&format!("{hash}-dirty-")));
     git(folder.path(), &["add", "--all"]);
     assert_eq!(uncommitted(folder.path()).files, 1, "added to the index");
+}
+
+#[rstest]
+#[case::skip_worktree("--skip-worktree")]
+#[case::assume_unchanged("--assume-unchanged")]
+fn a_mark_in_the_index_hides_no_change(#[case] mark: &str) {
+    let (folder, _) = sky();
+    let name = "sky/server/server.py";
+    git(folder.path(), &["update-index", mark, name, "sky/server/config.py"]);
+    assert_eq!(source(folder.path()).uncommitted, None, "marked, and not changed");
+    write(folder.path(), name, "changed = 1\n");
+    assert_eq!(git(folder.path(), &["status", "--porcelain"]), "");
+    let first = uncommitted(folder.path());
+    assert_eq!(first.files, 1);
+    write(folder.path(), name, "changed = 2\n");
+    assert_ne!(uncommitted(folder.path()).sha256, first.sha256);
+}
+
+#[test]
+fn files_that_a_sparse_checkout_lacks_are_deleted() {
+    let (folder, _) = sky();
+    git(folder.path(), &["sparse-checkout", "set", "--cone", "sky/client"]);
+    assert!(!folder.path().join("sky/server").exists());
+    // Three files of the server, and the one with constants.
+    assert_eq!(uncommitted(folder.path()).files, 4);
+}
+
+#[test]
+fn changes_in_a_repository_inside_are_found_whatever_the_settings() {
+    let (folder, _) = sky();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    repository(&inner);
+    commit(folder.path());
+    git(folder.path(), &["config", "diff.ignoreSubmodules", "all"]);
+    assert_eq!(source(folder.path()).uncommitted, None);
+    write(&inner, "sky/server/server.py", "changed = 1\n");
+    assert!(source(folder.path()).uncommitted.is_some());
+}
+
+#[test]
+fn folders_of_one_commit_have_different_environments() {
+    let repository = tempfile::tempdir().unwrap();
+    let [one, other] = ["third_party/skypilot", "experiments/skypilot"].map(|name| {
+        let folder = repository.path().join(name);
+        write_all(&folder);
+        folder
+    });
+    write(&other, "sky/server/server.py", "changed = 1\n");
+    git(repository.path(), &["init", "--quiet", "--initial-branch=master"]);
+    let hash = commit(repository.path());
+    let name = |folder: &Path| {
+        let checkout = open(folder);
+        environment_name(&checkout.source().unwrap(), checkout.tree().unwrap().as_deref())
+    };
+    assert_eq!(source(&one).reported_commit(), source(&other).reported_commit());
+    let prefix = format!("source-{}-tree-", &hash[..12]);
+    assert!(name(&one).starts_with(&prefix), "{}", name(&one));
+    assert_ne!(name(&one), name(&other));
+    let (whole, commit) = sky();
+    assert_eq!(name(whole.path()), format!("source-{}", &commit[..12]));
+    // A folder that is not committed has a hash of all its files.
+    let new = repository.path().join("new");
+    write_all(&new);
+    git(repository.path(), &["add", "new"]);
+    let name = name(&new);
+    assert!(name.starts_with(&format!("source-{}-dirty-", &hash[..12])), "{name}");
 }
 
 #[test]
@@ -229,6 +296,15 @@ fn a_path_without_a_repository_is_an_error_even_below_one() {
     let folder = work.path().join("sky");
     let error = commit_of(folder.display(), "master", state.path()).unwrap_err();
     assert!(error.starts_with(&format!("no git repository at {}", folder.display())), "{error}");
+}
+
+#[test]
+fn a_repository_that_git_refuses_is_an_error_in_the_words_of_git() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(folder.path(), ".git", "no repository\n");
+    let error = commit_of(folder.path().display(), "master", state.path()).unwrap_err();
+    let beginning = format!("reading the repository {}: fatal: ", folder.path().display());
+    assert!(error.starts_with(&beginning), "{error}");
 }
 
 #[test]

@@ -2,16 +2,19 @@
 
 mod apt;
 
+use std::env::consts::ARCH;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use skyload::record::{read_json, write_json};
 use xshell::{Shell, cmd};
 
 use super::run::run;
 use super::{on_path, remove_folder, shell_in};
+use crate::process::command;
 use crate::progress::Step;
 use apt::Apt;
 
@@ -21,6 +24,9 @@ use apt::Apt;
 struct Stamp {
     /// Distribution and release that the packages are from.
     system: String,
+    /// Architecture of the programs; absent from stamps of earlier builds.
+    #[serde(default)]
+    architecture: Option<String>,
     packages: Vec<String>,
 }
 
@@ -31,10 +37,35 @@ pub fn is_available(shell: &Shell) -> bool {
     ["apt-get", "dpkg"].into_iter().all(|program| on_path(shell, program).is_some())
 }
 
-/// Whether a folder is complete and has packages of this machine's distribution and release.
+/// Whether a folder is complete and has packages of this machine's distribution, release and
+/// architecture. Their programs may need libraries that this machine lacks: [`ensure_starts`].
 pub fn is_unpacked(folder: &Path) -> bool {
     let stamp = read_json::<Stamp>(&folder.join(STAMP), "stamp");
-    stamp.is_ok_and(|stamp| stamp.system == system())
+    stamp.is_ok_and(|stamp| {
+        stamp.system == system() && stamp.architecture.is_none_or(|it| it == ARCH)
+    })
+}
+
+/// Checks that an unpacked program starts and prints its version, by `option`. `libraries` is its
+/// `LD_LIBRARY_PATH`.
+///
+/// What was installed where packages were unpacked is not among them. Another container that gets
+/// the folder may lack it.
+pub fn ensure_starts(program: &Path, option: &str, libraries: &str) -> Result<()> {
+    let output =
+        command::output(Command::new(program).arg(option).env("LD_LIBRARY_PATH", libraries))
+            .with_context(|| format!("running `{}`", program.display()))?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    // sshd before 9.2 has no option for its version, which is in its usage.
+    let starts = output.status.success() || error.contains("OpenSSH");
+    ensure!(
+        starts,
+        "`{} {option}` failed ({}): {}",
+        program.display(),
+        output.status,
+        error.trim()
+    );
+    Ok(())
 }
 
 /// Downloads the packages `wanted` and their dependencies that are not installed, and unpacks
@@ -91,7 +122,8 @@ fn unpack_with(
 
 /// Marks a folder as complete.
 pub fn stamp(folder: &Path, packages: Vec<String>) -> Result<()> {
-    Ok(write_json(&folder.join(STAMP), &Stamp { system: system(), packages })?)
+    let stamp = Stamp { system: system(), architecture: Some(ARCH.to_owned()), packages };
+    Ok(write_json(&folder.join(STAMP), &stamp)?)
 }
 
 /// Makes the folder accessible to all users: `dpkg -x` sets its mode to the package's mode of
@@ -136,13 +168,37 @@ mod tests {
     }
 
     #[test]
-    fn packages_of_another_release_are_not_used() {
+    fn packages_of_another_release_or_architecture_are_not_used() {
         let folder = tempfile::tempdir().unwrap();
         assert!(!is_unpacked(folder.path()), "an empty folder is not complete");
         stamp(folder.path(), Vec::new()).unwrap();
         assert!(is_unpacked(folder.path()));
-        let stamp = Stamp { system: "ID=older".to_owned(), packages: Vec::new() };
-        write_json(&folder.path().join(STAMP), &stamp).unwrap();
-        assert!(!is_unpacked(folder.path()));
+        let is_unpacked = |system: &str, architecture: Option<&str>| {
+            let stamp = Stamp {
+                system: system.to_owned(),
+                architecture: architecture.map(str::to_owned),
+                packages: Vec::new(),
+            };
+            write_json(&folder.path().join(STAMP), &stamp).unwrap();
+            is_unpacked(folder.path())
+        };
+        assert!(!is_unpacked("ID=older", Some(ARCH)));
+        assert!(!is_unpacked(&system(), Some("pdp11")));
+        assert!(is_unpacked(&system(), None), "of an earlier build");
+    }
+
+    #[test]
+    fn a_program_without_its_libraries_does_not_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        let starts = |text: &str| {
+            script(&program, text);
+            ensure_starts(&program, "-V", "/lib").map_err(|error| error.to_string())
+        };
+        assert_eq!(starts("[ $1 = -V ] && [ $LD_LIBRARY_PATH = /lib ]"), Ok(()));
+        let missing = "error while loading shared libraries: libmunge.so.2";
+        let error = starts(&format!("echo '{missing}' >&2; exit 127")).unwrap_err();
+        assert!(error.ends_with(&format!(" -V` failed (exit status: 127): {missing}")), "{error}");
+        assert_eq!(starts("echo 'OpenSSH_8.4p1 usage: sshd' >&2; exit 1"), Ok(()));
     }
 }

@@ -19,6 +19,11 @@ use crate::client::{self, ClientFiles, NODE_CLIENTS};
 const PROGRAMS: [&str; 5] =
     ["/usr/sbin/sshd", "/usr/bin/ssh", "/usr/bin/ssh-keygen", "/usr/bin/sudo", "/usr/bin/rsync"];
 
+/// Programs that print their version and exit, and the option for it. `sudo` is left out: it starts
+/// only where it belongs to root.
+const ANSWERING: [(&str, &str); 3] =
+    [("usr/sbin/sshd", "-V"), ("usr/bin/ssh", "-V"), ("usr/bin/rsync", "--version")];
+
 /// Debian packages with the programs.
 const WANTED: [&str; 4] = ["openssh-server", "openssh-client", "sudo", "rsync"];
 
@@ -56,7 +61,7 @@ impl NodePackages {
             return Ok(Self { folder: None });
         }
         let folder = base_dir.node_packages();
-        if !debian::is_unpacked(&folder) {
+        if !(debian::is_unpacked(&folder) && start(&folder)) {
             let _lock = SetupLock::take(state)?;
             let step = progress.step("Downloading sshd and sudo for nodes (once, 4 MB)");
             let count = debian::unpack(&WANTED, &folder, state, &step)?;
@@ -103,13 +108,27 @@ impl NodePackages {
     /// Folder with unpacked programs, and their value of `LD_LIBRARY_PATH`, for programs that
     /// this machine itself lacks.
     fn unpacked(&self) -> Option<(PathBuf, String)> {
-        let usr = self.folder.as_ref()?.join("usr");
-        // Libraries are in a folder with the name of the architecture.
-        let entries = fs::read_dir(usr.join("lib")).into_iter().flatten().flatten();
-        let folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
-        let libraries: Vec<String> = folders.map(|path| path.display().to_string()).collect();
-        Some((usr.join("bin"), libraries.join(":")))
+        let folder = self.folder.as_ref()?;
+        Some((folder.join("usr/bin"), library_path(folder)))
     }
+}
+
+/// Value of `LD_LIBRARY_PATH` for programs of packages in a folder.
+fn library_path(folder: &Path) -> String {
+    // Libraries are in a folder with the name of the architecture.
+    let entries = ["usr/lib", "lib"].map(|name| fs::read_dir(folder.join(name)));
+    let entries = entries.into_iter().flatten().flatten().flatten();
+    let folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+    folders.map(|path| path.display().to_string()).collect::<Vec<_>>().join(":")
+}
+
+/// Whether the programs of packages in a folder find their libraries on this machine.
+fn start(folder: &Path) -> bool {
+    let libraries = library_path(folder);
+    let starts = |(name, option): (&str, &str)| {
+        debian::ensure_starts(&folder.join(name), option, &libraries).is_ok()
+    };
+    ANSWERING.into_iter().all(starts)
 }
 
 fn are_below(root: &Path) -> bool {
@@ -148,6 +167,21 @@ fn move_into(from: &Path, to: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::script;
+
+    #[test]
+    fn packages_whose_programs_lack_a_library_are_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        for program in ["usr/sbin/sshd", "usr/bin/ssh"] {
+            script(&folder.path().join(program), "");
+        }
+        fs::create_dir_all(folder.path().join("usr/lib/riscv64-linux-gnu")).unwrap();
+        let with_libraries = "case $LD_LIBRARY_PATH in */riscv64-linux-gnu) ;; *) exit 127 ;; esac";
+        script(&folder.path().join("usr/bin/rsync"), with_libraries);
+        assert!(start(folder.path()));
+        script(&folder.path().join("usr/sbin/sshd"), "exit 127");
+        assert!(!start(folder.path()));
+    }
 
     #[test]
     fn a_link_of_the_machine_is_not_hidden_by_a_folder_of_the_packages() {
