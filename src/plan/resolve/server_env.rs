@@ -6,7 +6,7 @@ use crate::env;
 use crate::record::request::{RecordedValue, ServerVariable};
 
 /// Variables that skyload sets itself, or that would replace the SkyPilot under test.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     "HOME",
     "PATH",
     "PYTHONHOME",
@@ -19,6 +19,7 @@ const RESERVED: [&str; 12] = [
     env::POD_MEMORY_GIB,
     env::LONG_WORKERS,
     env::SHORT_WORKERS,
+    env::IS_SERVER,
 ];
 
 /// Parts of the names of variables whose values are secret.

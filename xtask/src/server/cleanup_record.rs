@@ -11,14 +11,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use host::progress::Progress;
+use host::tools::hint;
 use host::workspace::Workspace;
 use serde::{Deserialize, Serialize};
+use skyload::env;
 use skyload::ids::ProcessIdentity;
 use skyload::limits::server_group;
-use skyload::record::{Document, RunDir, Version, read, write_json};
+use skyload::record::{Document, RecordError, RunDir, Version, read_optional, write_json};
 
 use super::processes::{Belongings, Owned};
-use super::{Context, StopOutcome, semaphores, ssh_sockets};
+use super::restart::Start;
+use super::{Context, StopOutcome, api_servers, semaphores, ssh_sockets};
 
 /// Cleanup record of a run: the file and its contents.
 #[derive(Clone, Debug)]
@@ -42,6 +45,9 @@ struct Record {
     kept: bool,
     /// Whether the server ran before the run, so that it must not be killed.
     is_users: bool,
+    /// Start of such a server. Absent from the records of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start: Option<Start>,
     belongings: Belongings,
     /// Semaphore files, recorded while the processes that map them still run.
     #[serde(default)]
@@ -55,11 +61,12 @@ impl Document for Record {
 
 impl CleanupRecord {
     /// Creates the record of a server that is about to be started. `directory` is used by this
-    /// server alone, and is removed with it.
+    /// server alone, and is removed with it. `before` is the start of a server that ran before the
+    /// run.
     pub(super) fn create(
         context: &Context<'_>,
         directory: Option<PathBuf>,
-        is_users: bool,
+        before: Option<Start>,
     ) -> Result<Self> {
         let folder = context.workspace.custody();
         fs::create_dir_all(&folder).context("creating the directory of cleanup records")?;
@@ -70,7 +77,8 @@ impl CleanupRecord {
                 version: Version,
                 owner: ProcessIdentity::current(),
                 kept: false,
-                is_users,
+                is_users: before.is_some(),
+                start: before,
                 belongings: Belongings {
                     run: id,
                     directory,
@@ -190,14 +198,30 @@ impl CleanupRecord {
         Ok(removed)
     }
 
+    /// Ends the record of a server that ran before the run, and stays. If the run was killed while
+    /// it was stopped, cleans up, and returns the start of the server, which is the user's to make.
+    fn release(&self) -> Result<Option<&Start>> {
+        let stopped = match &self.record.start {
+            Some(start) if api_servers::main_process(start.port)?.is_none() => Some(start),
+            _ => None,
+        };
+        match stopped {
+            // Executors of a server that died, or what was just starting one.
+            Some(_) => _ = self.clean_up()?,
+            None => self.delete()?,
+        }
+        Ok(stopped)
+    }
+
     fn write(&self) -> Result<()> {
         write_json(&self.file, &self.record).context("writing the run's cleanup record")
     }
 
-    fn read(file: &Path) -> Result<Self> {
-        let record = read(file)?;
+    /// Reads a record; `None` if the file does not exist.
+    fn read(file: &Path) -> Result<Option<Self>, RecordError> {
+        let record = read_optional(file)?;
         let (file, shared_memory) = (file.to_owned(), semaphores::FOLDER.into());
-        Ok(Self { file, record, shared_memory, seen: BTreeSet::new() })
+        Ok(record.map(|record| Self { file, record, shared_memory, seen: BTreeSet::new() }))
     }
 }
 
@@ -230,7 +254,10 @@ pub(crate) fn clean_up_after_dead_runs(
         if file.path().extension().is_none_or(|extension| extension != "json") {
             continue;
         }
-        let cleanup = CleanupRecord::read(&file.path())?;
+        let cleanup = CleanupRecord::read(&file.path());
+        let cleanup = cleanup.map_err(|error| unreadable(&file.path(), error))?;
+        // The run itself, or another one, has cleaned up meanwhile.
+        let Some(cleanup) = cleanup else { continue };
         let record = &cleanup.record;
         let is_due = match record.kept {
             true => kept_too,
@@ -239,9 +266,15 @@ pub(crate) fn clean_up_after_dead_runs(
         if !is_due {
             continue;
         }
-        // The user's local server was running before the run: only the record goes.
         if record.is_users {
-            cleanup.delete()?;
+            if let Some(start) = cleanup.release()? {
+                progress.note(format!(
+                    "Your API server ran before run {}, which was killed, and does not run now: \
+                     start it by `{}`",
+                    record.belongings.run,
+                    start.command_line()
+                ));
+            }
             continue;
         }
         let removed = cleanup.clean_up()?;
@@ -255,139 +288,20 @@ pub(crate) fn clean_up_after_dead_runs(
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io::{BufRead as _, BufReader};
-    use std::process::{Child, Command, Stdio};
-
-    use rstest::rstest;
-    use skyload::ids::RunId;
-
-    use super::semaphores::testing::mapping;
-    use super::*;
-
-    /// Record of a process that maps a semaphore, both in this folder.
-    fn record_of_mapping(folder: &Path) -> (CleanupRecord, PathBuf, Child) {
-        let semaphore = folder.join("sem.mp-a1b2");
-        let server = mapping(&semaphore);
-        let known = ProcessIdentity::of(server.id()).into_iter().collect();
-        let cleanup = CleanupRecord {
-            file: folder.join("run.json"),
-            record: Record {
-                version: Version,
-                owner: None,
-                kept: false,
-                is_users: false,
-                belongings: Belongings {
-                    run: RunId::generate(),
-                    directory: None,
-                    known,
-                    groups: Vec::new(),
-                },
-                semaphores: BTreeSet::new(),
-            },
-            shared_memory: folder.to_owned(),
-            seen: BTreeSet::new(),
-        };
-        (cleanup, semaphore, server)
-    }
-
-    /// Process that makes a named semaphore of `multiprocessing`, whose path it prints, and waits.
-    /// It ends the process that would remove the semaphore, as the kernel or a teardown does.
-    const MAKES_SEMAPHORE: &str = "
-import multiprocessing, os, signal
-from multiprocessing import resource_tracker
-lock = multiprocessing.get_context('spawn').Lock()
-os.kill(resource_tracker._resource_tracker._pid, signal.SIGKILL)
-print('/dev/shm/sem.' + lock._semlock.name.lstrip('/'), flush=True)
-input()
-";
-
-    fn making_semaphore() -> (Child, PathBuf) {
-        let mut command = Command::new("python3");
-        command.args(["-c", MAKES_SEMAPHORE]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut path = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut path).unwrap();
-        (child, path.trim().into())
-    }
-
-    #[test]
-    fn semaphores_of_a_server_that_was_killed_are_removed_and_no_others() {
-        let ((mut server, ours), (mut other, others)) = (making_semaphore(), making_semaphore());
-        assert!(ours.exists() && others.exists());
-        let folder = tempfile::tempdir().unwrap();
-        let (mut cleanup, _, mut mapping) = record_of_mapping(folder.path());
-        mapping.kill().unwrap();
-        mapping.wait().unwrap();
-        cleanup.shared_memory = semaphores::FOLDER.into();
-        cleanup.record.belongings.known = ProcessIdentity::of(server.id()).into_iter().collect();
-        cleanup.note_semaphores().unwrap();
-        server.kill().unwrap();
-        server.wait().unwrap();
-        assert!(ours.exists(), "nobody removes it");
-        // As the next run, after this one was killed, too.
-        CleanupRecord::read(&cleanup.file).unwrap().clean_up().unwrap();
-        let exist = [&ours, &others].map(|path| path.exists());
-        other.kill().unwrap();
-        other.wait().unwrap();
-        _ = fs::remove_file(others);
-        assert_eq!(exist, [false, true]);
-    }
-
-    #[test]
-    fn semaphores_that_could_not_be_recorded_are_recorded_later() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().canonicalize().unwrap();
-        let (mut cleanup, semaphore, mut server) = record_of_mapping(&path);
-        cleanup.file = path.join("custody/run.json");
-        cleanup.note_semaphores().unwrap_err();
-        fs::create_dir(path.join("custody")).unwrap();
-        let noted = cleanup.note_semaphores();
-        server.kill().unwrap();
-        server.wait().unwrap();
-        noted.unwrap();
-        let recorded = CleanupRecord::read(&cleanup.file).unwrap().record.semaphores;
-        assert_eq!(recorded, BTreeSet::from([semaphore]));
-    }
-
-    #[test]
-    fn a_server_is_stopped_and_removed_although_its_record_cannot_be_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().canonicalize().unwrap();
-        let (mut cleanup, semaphore, mut server) = record_of_mapping(&path);
-        cleanup.file = path.join("absent/run.json");
-        let stopped = cleanup.stop_and_clean_up(true, || {
-            server.kill()?;
-            server.wait().map(drop).map_err(Into::into)
-        });
-        assert!(!semaphore.exists());
-        let error = format!("{:#}", stopped.unwrap_err());
-        assert!(error.contains("writing the run's cleanup record"), "{error}");
-    }
-
-    #[rstest]
-    #[case::by_a_stop(true)]
-    #[case::by_cleaning_up_alone(false)]
-    fn semaphores_are_removed(#[case] is_stopped: bool) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().canonicalize().unwrap();
-        let (mut cleanup, semaphore, mut server) = record_of_mapping(&path);
-        if is_stopped {
-            let stop = || {
-                server.kill()?;
-                server.wait().map(drop).map_err(Into::into)
-            };
-            cleanup.stop_and_clean_up(true, stop).unwrap();
-        } else {
-            // Waiting for the child keeps it from staying a zombie; holding its standard input
-            // keeps it from exiting by itself.
-            let input = server.stdin.take();
-            let reaper = std::thread::spawn(move || server.wait());
-            cleanup.clean_up().unwrap();
-            reaper.join().unwrap().unwrap();
-            drop(input);
-        }
-        assert!(!semaphore.exists());
-    }
+/// Error of a record that cannot be read, with what to do: without it, the processes of its run
+/// are known by their variables alone.
+fn unreadable(file: &Path, error: RecordError) -> anyhow::Error {
+    let id = file.file_stem().unwrap_or_default().to_string_lossy();
+    let markers = [env::SERVER_OF_RUN, env::CLIENT_OF_RUN].map(|name| format!("`{name}={id}`"));
+    let hint = format!(
+        "processes of that run, with {} in their environment, may still run: end them, then remove \
+         `{}`",
+        markers.join(" or "),
+        file.display()
+    );
+    let error = anyhow::Error::new(error).context(format!("cleaning up after run {id}"));
+    hint::with_hint(&error, &hint)
 }
+
+#[cfg(test)]
+mod tests;

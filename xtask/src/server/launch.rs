@@ -182,8 +182,8 @@ pub(super) fn exit_check(port: u16) -> impl FnMut() -> bool {
 }
 
 /// Starts the server's module directly, for what `sky api start` cannot do: deploy mode on the
-/// loopback address, and a port in old releases. Detaches the server and writes its log to the
-/// usual place, like `sky api start`.
+/// loopback address, and a port in old releases. Detaches the server, marks its environment and
+/// writes its log to the usual place, like `sky api start`.
 pub(super) fn spawn_module(
     python: &Path,
     args: &[String],
@@ -203,6 +203,9 @@ pub(super) fn spawn_module(
         .stderr(log)
         .process_group(0);
     command_env.apply(&mut command);
+    // Without this mark SkyPilot takes its own server for a client: it checks no permissions, reads
+    // a client's configuration, and does not look for a database.
+    command.env(env::IS_SERVER, "true");
     command.spawn().context("starting the API server")
 }
 
@@ -264,4 +267,28 @@ fn last_lines(text: &[u8], lines: usize) -> String {
     let text = String::from_utf8_lossy(text);
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_started_by_its_module_is_marked_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (python, log) = (folder.path().join("python"), folder.path().join("server.log"));
+        crate::testing::script(&python, "env");
+        let command_env = CommandEnvironment {
+            inherited: None,
+            unset: Vec::new(),
+            requested: vec![(env::IS_SERVER.into(), "false".into())],
+            set: Vec::new(),
+            directory: folder.path().to_owned(),
+            group: None,
+        };
+        let mut child = spawn_module(&python, &[], &log, &command_env).unwrap();
+        assert!(child.wait().unwrap().success());
+        let variables = fs::read_to_string(log).unwrap();
+        assert!(variables.lines().any(|line| line == "IS_SKYPILOT_SERVER=true"), "{variables}");
+    }
 }

@@ -16,7 +16,7 @@ pub(super) struct MetricsSetup {
 
 impl MetricsSetup {
     /// Names of the variables of a server with metrics.
-    pub(super) const NAMES: [&str; 3] = [env::SERVER_METRICS, env::METRICS_DIR, env::IS_SERVER];
+    pub(super) const NAMES: [&str; 2] = [env::SERVER_METRICS, env::METRICS_DIR];
 
     /// Finds a port, and creates the directory in the server's instance, with which it is removed.
     pub(super) fn prepare(instance: &Path, ports: PortPair) -> Result<Self> {
@@ -28,14 +28,11 @@ impl MetricsSetup {
     }
 
     /// Variables of the server.
-    pub(super) fn variables(&self) -> [(String, String); 3] {
+    pub(super) fn variables(&self) -> [(String, String); 2] {
         let directory = self.directory.display().to_string();
-        let yes = || "true".to_owned();
         [
-            (env::SERVER_METRICS.to_owned(), yes()),
+            (env::SERVER_METRICS.to_owned(), "true".to_owned()),
             (env::METRICS_DIR.to_owned(), directory),
-            // `sky api start` sets it, which this server is not started with.
-            (env::IS_SERVER.to_owned(), yes()),
         ]
     }
 }

@@ -19,6 +19,7 @@ use url::Url;
 
 use super::cleanup_record::CleanupRecord;
 use super::launch::{self, Cancellation, CommandEnvironment};
+use super::restart::{Changes, Running, Start, Variables};
 use super::{
     Addresses, Context, Kind, ServerSession, StopOutcome, api_servers, facts, health, ports,
 };
@@ -27,7 +28,9 @@ use super::{
 pub(super) struct SystemServer {
     run: RunDir,
     sky: PathBuf,
-    port: u16,
+    /// Whether `sky api stop` stops this server alone, by its port.
+    can_stop: bool,
+    start: Start,
     signals: Signals,
     progress: Progress,
     root: Option<ProcessIdentity>,
@@ -39,16 +42,14 @@ pub(super) struct SystemServer {
 }
 
 pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
-    let port = env::text(env::LOCAL_PORT)
-        .and_then(|port| port.parse().ok())
-        .unwrap_or(ports::DEFAULT_API_PORT);
+    let port = local_port(context.sky.facts.selects_port, env::text(env::LOCAL_PORT));
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).context("composing the address")?;
     let home = env::path("HOME").context("finding the home directory: HOME is not set")?;
     let log = home.join(".sky/api_server/server.log");
-    let was_running = api_servers::main_process(port)?.is_some();
-    if was_running {
-        confirm_restart(context, &url)?;
-    }
+    let before = running(context, port, &url)?;
+    let was_running = before.is_some();
+    let cleanup = CleanupRecord::create(context, None, before.clone())?;
+    let start = before.unwrap_or(Start { port, options: Vec::new() });
     let sky = &context.sky.sky;
     let step = context.progress.step(format!(
         "Restarting your API server (SkyPilot {}, port {port})",
@@ -58,23 +59,24 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let mut server = SystemServer {
         run: context.run.clone(),
         sky: sky.clone(),
-        port,
+        can_stop: context.sky.facts.selects_port,
+        start,
         signals: context.signals.clone(),
         progress: context.progress,
         root: None,
         was_running,
         log: log.clone(),
-        cleanup: RefCell::new(CleanupRecord::create(context, None, was_running)?),
+        cleanup: RefCell::new(cleanup),
         ended: false,
     };
-    let mut environment = shell_environment();
     let cancellation = Cancellation::OnInterrupt(context.signals);
-    launch::run_sky(sky, &["api", "stop"], &environment, cancellation)?;
+    launch::run_sky(sky, &["api", "stop"], &environment_of_stop(), cancellation)?;
+    let mut environment = shell_environment();
     // The server inherits the marker, by which its orphaned processes are found.
     let marker = (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string());
     environment.set.push(marker);
     step.update("sky api start");
-    let started = launch::run_sky(sky, &["api", "start"], &environment, cancellation);
+    let started = launch::run_sky(sky, &server.start.arguments(), &environment, cancellation);
     launch::accept_slow_start(started, port, &log)?;
     let died = launch::exit_check(port);
     let health = launch::wait_until_ready(&url, &log, context, &step, died)?;
@@ -103,6 +105,32 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     })
 }
 
+/// Port of the local server of a SkyPilot that selects a port, by its variable `selected`, or does
+/// not.
+fn local_port(selects_port: bool, selected: Option<String>) -> u16 {
+    let selected = selected.filter(|_| selects_port).and_then(|port| port.parse().ok());
+    selected.unwrap_or(ports::DEFAULT_API_PORT)
+}
+
+/// Usage error of a SkyPilot whose `sky api stop` would stop other servers than the one on this
+/// port, unless `--yes` permits it.
+fn unconfirmed_stop_of_others(context: &Context<'_>, port: u16) -> Result<Option<String>> {
+    if context.sky.facts.selects_port || context.yes {
+        return Ok(None);
+    }
+    let servers = api_servers::api_servers()?.into_iter().filter(|server| server.port != port);
+    let others: Vec<String> =
+        servers.map(|server| format!("port {} ({})", server.port, server.root)).collect();
+    Ok((!others.is_empty()).then(|| {
+        format!(
+            "--server system: `sky api stop` of SkyPilot {} stops every API server of this machine, \
+             also on {}\n  hint: stop them yourself, or pass --yes to lose them",
+            context.sky.facts.version,
+            others.join(", ")
+        )
+    }))
+}
+
 /// Variables of the shell that are not passed on. With the endpoint, `sky` would use another
 /// server than the local one.
 fn withheld() -> impl Iterator<Item = &'static str> {
@@ -121,6 +149,23 @@ fn shell_environment() -> CommandEnvironment {
     }
 }
 
+/// Shell's environment for `sky api stop`, without usage reports. A start has none of its own: its
+/// server would inherit the variable, and keep it after the run.
+fn environment_of_stop() -> CommandEnvironment {
+    let mut environment = shell_environment();
+    environment.set.push((env::NO_USAGE.to_owned(), "1".to_owned()));
+    environment
+}
+
+/// Variables of a server that is started in the [`shell_environment`].
+fn variables_of_start() -> Variables {
+    let mut variables: Variables = env::all().into_iter().collect();
+    variables.retain(|name, _| withheld().all(|withheld| name != withheld));
+    let exceptions = proxies::exceptions_of_shell().into_iter();
+    variables.extend(exceptions.map(|(name, value)| (name.into(), value.into())));
+    variables
+}
+
 /// Record of the names of variables that the server inherits from the shell.
 fn recorded() -> ServerEnvironment {
     let shell = env::all();
@@ -136,18 +181,71 @@ fn recorded() -> ServerEnvironment {
     })
 }
 
-/// Checks that a restart of the server aborts no running requests, unless `--yes` permits it.
-fn confirm_restart(context: &Context<'_>, url: &Url) -> Result<()> {
+/// Start of the server that runs on this port, for its restart; `None` without one. Whatever the
+/// run would stop, change or abort is a usage error.
+fn running(context: &Context<'_>, port: u16, url: &Url) -> Result<Option<Start>> {
+    let mut refusals: Vec<String> =
+        unconfirmed_stop_of_others(context, port)?.into_iter().collect();
+    let start = match api_servers::main_process(port)? {
+        Some(root) => Some(Start { port, options: restarted(context, root, url, &mut refusals)? }),
+        None => None,
+    };
+    if refusals.is_empty() { Ok(start) } else { Err(UsageErrors(refusals).into()) }
+}
+
+/// Options for the restart of the server with this main process. Adds whatever the restart would
+/// change or abort to the `refusals`.
+fn restarted(
+    context: &Context<'_>,
+    root: ProcessIdentity,
+    url: &Url,
+    refusals: &mut Vec<String>,
+) -> Result<Vec<String>> {
+    let running = Running::of(root)?;
+    let options = running.options().unwrap_or_else(|options| {
+        refusals.push(format!(
+            "--server system: your server has `{options}`, with which `sky api start` cannot start \
+             it again\n  hint: stop it before the load, and start it again afterwards"
+        ));
+        Vec::new()
+    });
+    match running.changes(&variables_of_start()) {
+        None => refusals.push(format!(
+            "--server system: the variables of your server ({root}) cannot be read, to start it \
+             again with them\n  hint: run skyload as the user who started it"
+        )),
+        Some(Changes { settings, others }) => {
+            if !settings.is_empty() {
+                refusals.push(format!(
+                    "--server system: your server has other variables than this shell, and a \
+                     restart would change them: {}\n  hint: export them here as the server has \
+                     them ({root}), or stop it before the load and start it again afterwards",
+                    settings.join(", ")
+                ));
+            }
+            if !others.is_empty() {
+                context.progress.note(format!(
+                    "Your server gets this shell's variables, which are different: {}",
+                    others.join(", ")
+                ));
+            }
+        }
+    }
+    refusals.extend(unconfirmed_restart(context, url)?);
+    Ok(options)
+}
+
+/// Usage error of a restart that would abort running requests, unless `--yes` permits it.
+fn unconfirmed_restart(context: &Context<'_>, url: &Url) -> Result<Option<String>> {
     let in_flight = match health::requests_in_flight(url, context.signals, &context.credentials)? {
         Ok(rows) => rows,
         // A server that responds with an error may have running requests that it does not list.
         Err(failure) if failure.status.is_some() && !context.yes => {
-            return Err(UsageErrors(vec![format!(
+            return Ok(Some(format!(
                 "--server system: cannot list the running requests on your server, which a restart \
                  would abort: {}\n  hint: pass --yes to restart anyway",
                 context.credentials.hide_in(&failure.to_string())
-            )])
-            .into());
+            )));
         }
         Err(failure) if failure.status.is_some() => {
             let why = context.credentials.hide_in(&failure.to_string());
@@ -160,7 +258,7 @@ fn confirm_restart(context: &Context<'_>, url: &Url) -> Result<()> {
         Err(failure) => {
             let why = context.credentials.hide_in(&failure.to_string());
             context.progress.note(format!("Your server does not respond ({why})"));
-            return Ok(());
+            return Ok(None);
         }
     };
     context.progress.note(
@@ -168,17 +266,16 @@ fn confirm_restart(context: &Context<'_>, url: &Url) -> Result<()> {
          settings stay",
     );
     if in_flight.is_empty() || context.yes {
-        return Ok(());
+        return Ok(None);
     }
     let names: Vec<&str> = in_flight.iter().map(|row| row.name.as_str()).take(5).collect();
-    Err(UsageErrors(vec![format!(
+    Ok(Some(format!(
         "--server system: restarting would abort {} on your server: {}{}\n  hint: \
          wait for them, or pass --yes to abort them",
         counted(in_flight.len(), "running request"),
         names.join(", "),
         if in_flight.len() > names.len() { ", .." } else { "" }
-    )])
-    .into())
+    )))
 }
 
 impl SystemServer {
@@ -187,7 +284,8 @@ impl SystemServer {
         self.cleanup.borrow_mut().note_semaphores()
     }
 
-    /// Leaves the server running if it was running before the run, and stops it otherwise.
+    /// Leaves the server running if it was running before the run, and stops it otherwise. A
+    /// server that was started by others during the run stays.
     pub(super) fn finish(mut self, signals: &Signals) -> Result<StopOutcome> {
         // An error waits for the end: a full disk must not keep the server from its former state.
         let saved = launch::save_log_tail(&self.log, &self.run.server_log_tail());
@@ -195,10 +293,15 @@ impl SystemServer {
         let outcome = if self.was_running && is_alive {
             self.cleanup.get_mut().delete()?;
             StopOutcome::NoStop
+        } else if !self.can_stop || api_servers::is_replaced(self.root, self.start.port)? {
+            // Servers that somebody has started meanwhile are not the run's to stop.
+            self.cleanup.get_mut().clean_up()?;
+            self.restore();
+            StopOutcome::NoStop
         } else {
             let outcome = self.cleanup.get_mut().stop_and_clean_up(is_alive, || {
                 let cancellation = Cancellation::OnNewInterrupt(signals);
-                launch::run_sky(&self.sky, &["api", "stop"], &shell_environment(), cancellation)
+                launch::run_sky(&self.sky, &["api", "stop"], &environment_of_stop(), cancellation)
             })?;
             self.restore();
             outcome
@@ -211,7 +314,8 @@ impl SystemServer {
 
     /// Starts the server again if it was running before the run and is gone.
     fn restore(&self) {
-        let is_gone = || api_servers::main_process(self.port).is_ok_and(|main| main.is_none());
+        let port = self.start.port;
+        let is_gone = || api_servers::main_process(port).is_ok_and(|main| main.is_none());
         if !self.was_running || !is_gone() {
             return;
         }
@@ -219,7 +323,8 @@ impl SystemServer {
         self.signals.acknowledge();
         let step = self.progress.step("Starting your API server again");
         let cancellation = Cancellation::OnNewInterrupt(&self.signals);
-        match launch::run_sky(&self.sky, &["api", "start"], &shell_environment(), cancellation) {
+        let start = self.start.arguments();
+        match launch::run_sky(&self.sky, &start, &shell_environment(), cancellation) {
             Ok(()) => step.done("started"),
             Err(error) => step.done(format!("failed, your server is not running: {error:#}")),
         }
@@ -237,5 +342,19 @@ impl Drop for SystemServer {
         } else {
             _ = self.cleanup.get_mut().clean_up();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_a_local_server_is_selected_only_where_skypilot_does() {
+        let port = |selects_port, text: &str| local_port(selects_port, Some(text.to_owned()));
+        assert_eq!(port(true, "46601"), 46_601);
+        assert_eq!(port(true, "http"), ports::DEFAULT_API_PORT);
+        assert_eq!(port(false, "46601"), ports::DEFAULT_API_PORT);
+        assert_eq!(local_port(true, None), ports::DEFAULT_API_PORT);
     }
 }

@@ -3,13 +3,14 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use fake_sky::{FakeServer, free_port, http};
+use fake_sky::{FakeServer, free_port, http, procfs};
 use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use serde_json::json;
 use skyload::analysis::Verdict;
 use skyload::env;
 use skyload::record::profile::Phase;
+use skyload::scenario::ScenarioId;
 
 use crate::support::{Finished, Site, Xtask, soon};
 
@@ -34,7 +35,7 @@ fn a_server_that_was_not_running_is_started_and_stopped() -> anyhow::Result<()> 
 #[test]
 fn a_server_with_running_requests_is_restarted_only_with_consent() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "600000")])?;
+    let server = FakeServer::start_deployed(&[("FAKE_SKY_SERVICE_MS", "600000")])?;
     let pid = server.pid();
     let user = json!({"env_vars": {"SKYPILOT_USER_ID": "12345678", "SKYPILOT_USER": "somebody"}});
     http::post(&format!("{}/status", server.url()), &user)?.request_id()?;
@@ -49,10 +50,15 @@ fn a_server_with_running_requests_is_restarted_only_with_consent() -> anyhow::Re
     assert_eq!(server.main().map(|main| main.pid), Some(pid), "the server was not restarted");
     site.assert_nothing_is_left();
 
+    let other_home = load(&site, &site.path("."), server.port(), &["--api", "status", "--yes"])?;
+    other_home.assert().code(2).stderr(predicate::str::contains("would change them: HOME\n"));
+    assert_eq!(server.main().map(|main| main.pid), Some(pid), "the server was not restarted");
+
     let run = load(&site, server.home(), server.port(), &["--api", "status", "--yes"])?;
     run.assert().code(0).stderr(predicate::str::contains("its list of requests and their logs"));
-    let now = server.main().map(|main| main.pid);
-    assert!(now.is_some() && now != Some(pid), "the server was restarted and left running");
+    let now = server.main().expect("the server was left running");
+    assert_ne!(now.pid, pid, "the server was restarted");
+    assert!(now.command_line.contains(" --deploy --host=0.0.0.0 "), "{}", now.command_line);
     assert!(site.cleanup_records().is_empty(), "the server is not the run's");
     server.finish()
 }
@@ -69,6 +75,24 @@ fn a_server_that_does_not_list_its_requests_is_restarted_only_with_consent() -> 
         .stderr(predicate::str::contains("cannot list the running requests on your server"))
         .stderr(predicate::str::contains("pass --yes"));
     assert_eq!(server.main().map(|main| main.pid), Some(pid), "the server was not restarted");
+    server.finish()
+}
+
+#[test]
+fn a_release_that_stops_all_servers_stops_those_on_other_ports_only_with_consent()
+-> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[])?;
+    let failed = command(&site, server.home(), server.port(), &["--api", "status"])?
+        .fake("SELECTS_PORT", "0")
+        .run()?;
+    // Further servers may run on this machine.
+    failed
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("stops every API server of this machine"))
+        .stderr(predicate::str::contains(format!("port {} (pid {})", server.port(), server.pid())));
+    assert_eq!(server.main().map(|main| main.pid), Some(server.pid()), "it still runs");
     server.finish()
 }
 
@@ -90,8 +114,13 @@ fn an_interrupted_restart_leaves_the_local_server_running() -> anyhow::Result<()
     let site = Site::new()?;
     let server = FakeServer::start(&[])?;
     let run = command(&site, server.home(), server.port(), &["--api", "status"])?
+        .fake("STOP_MS", 500)
         .fake("START_MS", 3_000)
         .start()?;
+    let stop = soon("the local server is being stopped", || {
+        site.processes().into_iter().find(|process| process.command_line.ends_with(" api stop"))
+    })?;
+    assert!(stop.was_started_with("SKYPILOT_DISABLE_USAGE_COLLECTION=1"), "{stop:?}");
     soon("the local server is stopped", || server.main().is_none().then_some(()))?;
     run.signal(Signal::SIGINT)?;
     let run = run.finish()?;
@@ -111,6 +140,29 @@ fn a_local_server_that_died_under_the_load_is_started_again() -> anyhow::Result<
         .run()?;
     run.assert().stderr(predicate::str::contains("Starting your API server again"));
     assert!(server.main().is_some(), "{}", run.stderr());
+    assert!(site.cleanup_records().is_empty(), "the server is not the run's");
+    server.finish()
+}
+
+#[test]
+fn a_server_that_somebody_starts_in_the_place_of_a_dead_one_stays() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[])?;
+    let run = command(&site, server.home(), server.port(), &["--api", "status"])?
+        .fake("SERVICE_MS", 30_000)
+        .start()?;
+    run.scenario(ScenarioId::ApiStatus)?;
+    let loaded = server.main().expect("the server runs").pid;
+    // With its queue, whose port the next server needs.
+    let below = procfs::descendants_of(loaded);
+    procfs::kill_hard(loaded);
+    below.iter().for_each(|process| procfs::kill_hard(process.pid));
+    soon("the server is gone", || server.main().is_none().then_some(()))?;
+    assert!(server.client().args(["api", "start"]).status()?.success());
+    let others = server.main().expect("another server runs").pid;
+    let run = run.finish()?;
+    run.assert().stderr(predicate::str::contains("Starting your API server again").not());
+    assert_eq!(server.main().map(|main| main.pid), Some(others), "{}", run.stderr());
     assert!(site.cleanup_records().is_empty(), "the server is not the run's");
     server.finish()
 }
