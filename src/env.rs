@@ -88,6 +88,9 @@ pub const SERVER_METRICS: &str = "SKY_API_SERVER_METRICS_ENABLED";
 /// Directory of the files in which the processes of a server count for its metrics.
 pub const METRICS_DIR: &str = "PROMETHEUS_MULTIPROC_DIR";
 
+/// Switch for logins to SkyPilot's server, which `sky api start --enable-basic-auth` sets.
+pub const BASIC_AUTH: &str = "ENABLE_BASIC_AUTH";
+
 /// Mark of a server's processes, which `sky api start` sets.
 pub const IS_SERVER: &str = "IS_SKYPILOT_SERVER";
 

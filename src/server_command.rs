@@ -68,7 +68,7 @@ pub fn port<'a>(arguments: impl Iterator<Item = &'a [u8]>) -> Option<u16> {
 }
 
 /// Arguments after the server's module; `None` without the module.
-fn after_module<'a>(
+pub fn after_module<'a>(
     mut arguments: impl Iterator<Item = &'a [u8]>,
 ) -> Option<impl Iterator<Item = &'a [u8]>> {
     let mut previous: &[u8] = b"";

@@ -44,6 +44,15 @@ impl FakeServer {
         Self::start_under(&[], variables)
     }
 
+    /// Starts a server like [`Self::start`] in deploy mode, as `sky api start --deploy` does.
+    ///
+    /// # Errors
+    ///
+    /// See [`Self::start`].
+    pub fn start_deployed(variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_with(&[], &["--deploy", "--host=0.0.0.0"], variables)
+    }
+
     /// Starts a server like [`Self::start`], as a child of `wrapper`, which gets the server's
     /// command line as further arguments: `["timeout", "600"]`. [`Self::pid`] is then the
     /// pid of the wrapper.
@@ -52,12 +61,20 @@ impl FakeServer {
     ///
     /// See [`Self::start`].
     pub fn start_under(wrapper: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_with(wrapper, &["--host=127.0.0.1"], variables)
+    }
+
+    fn start_with(
+        wrapper: &[&str],
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::read(owned)?;
         let timeout = READY_TIMEOUT + settings.not_ready;
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let server = Self::spawn(wrapper, variables)?;
+            let server = Self::spawn(wrapper, options, variables)?;
             match server.wait_until_healthy(timeout) {
                 Ok(()) => return Ok(server),
                 Err(error) if server.log().contains("already in use") => last = Some(error),
@@ -155,7 +172,11 @@ impl FakeServer {
         Ok(())
     }
 
-    fn spawn(wrapper: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+    fn spawn(
+        wrapper: &[&str],
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let home = tempfile::Builder::new().prefix("fake-sky-").tempdir()?;
         let (port, metrics_port) = (free_port()?, free_port()?);
         let log_path = log_path(home.path());
@@ -172,8 +193,15 @@ impl FakeServer {
                 command
             }
         };
+        // The shell that runs the tests may have settings for another server.
+        for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+            if name.starts_with("SKYPILOT_") || name.starts_with("SKY_") {
+                command.env_remove(name);
+            }
+        }
         let mut child = command
-            .args(["-m", "sky.server.server", "--host=127.0.0.1"])
+            .args(["-m", "sky.server.server"])
+            .args(options)
             .args([format!("--port={port}"), format!("--metrics-port={metrics_port}")])
             .env("HOME", home.path())
             .env("TMPDIR", home.path())

@@ -16,6 +16,7 @@ mod ports;
 mod processes;
 mod provision;
 mod remote;
+mod restart;
 mod semaphores;
 mod sizing;
 mod ssh_sockets;

@@ -19,6 +19,7 @@ use url::Url;
 
 use super::cleanup_record::CleanupRecord;
 use super::launch::{self, Cancellation, CommandEnvironment};
+use super::restart::{Changes, Running, Start, Variables};
 use super::{
     Addresses, Context, Kind, ServerSession, StopOutcome, api_servers, facts, health, ports,
 };
@@ -27,7 +28,7 @@ use super::{
 pub(super) struct SystemServer {
     run: RunDir,
     sky: PathBuf,
-    port: u16,
+    start: Start,
     signals: Signals,
     progress: Progress,
     root: Option<ProcessIdentity>,
@@ -45,10 +46,9 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).context("composing the address")?;
     let home = env::path("HOME").context("finding the home directory: HOME is not set")?;
     let log = home.join(".sky/api_server/server.log");
-    let was_running = api_servers::main_process(port)?.is_some();
-    if was_running {
-        confirm_restart(context, &url)?;
-    }
+    let before = running(context, port, &url)?;
+    let was_running = before.is_some();
+    let start = before.unwrap_or(Start { port, options: Vec::new() });
     let sky = &context.sky.sky;
     let step = context.progress.step(format!(
         "Restarting your API server (SkyPilot {}, port {port})",
@@ -58,7 +58,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let mut server = SystemServer {
         run: context.run.clone(),
         sky: sky.clone(),
-        port,
+        start,
         signals: context.signals.clone(),
         progress: context.progress,
         root: None,
@@ -74,7 +74,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let marker = (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string());
     environment.set.push(marker);
     step.update("sky api start");
-    let started = launch::run_sky(sky, &["api", "start"], &environment, cancellation);
+    let started = launch::run_sky(sky, &server.start.arguments(), &environment, cancellation);
     launch::accept_slow_start(started, port, &log)?;
     let died = launch::exit_check(port);
     let health = launch::wait_until_ready(&url, &log, context, &step, died)?;
@@ -121,6 +121,15 @@ fn shell_environment() -> CommandEnvironment {
     }
 }
 
+/// Variables of a server that is started in the [`shell_environment`].
+fn variables_of_start() -> Variables {
+    let mut variables: Variables = env::all().into_iter().collect();
+    variables.retain(|name, _| withheld().all(|withheld| name != withheld));
+    let exceptions = proxies::exceptions_of_shell().into_iter();
+    variables.extend(exceptions.map(|(name, value)| (name.into(), value.into())));
+    variables
+}
+
 /// Record of the names of variables that the server inherits from the shell.
 fn recorded() -> ServerEnvironment {
     let shell = env::all();
@@ -136,18 +145,59 @@ fn recorded() -> ServerEnvironment {
     })
 }
 
-/// Checks that a restart of the server aborts no running requests, unless `--yes` permits it.
-fn confirm_restart(context: &Context<'_>, url: &Url) -> Result<()> {
+/// Start of the server that runs on this port, for its restart; `None` without one. Whatever a
+/// restart would change or abort is a usage error.
+fn running(context: &Context<'_>, port: u16, url: &Url) -> Result<Option<Start>> {
+    let Some(root) = api_servers::main_process(port)? else { return Ok(None) };
+    let running = Running::of(root)?;
+    let mut refusals = Vec::new();
+    let options = running.options().unwrap_or_else(|options| {
+        refusals.push(format!(
+            "--server system: your server has `{options}`, with which `sky api start` cannot start \
+             it again\n  hint: stop it before the load, and start it again afterwards"
+        ));
+        Vec::new()
+    });
+    match running.changes(&variables_of_start()) {
+        None => refusals.push(format!(
+            "--server system: the variables of your server ({root}) cannot be read, to start it \
+             again with them\n  hint: run skyload as the user who started it"
+        )),
+        Some(Changes { settings, others }) => {
+            if !settings.is_empty() {
+                refusals.push(format!(
+                    "--server system: your server has other variables than this shell, and a \
+                     restart would change them: {}\n  hint: export them here as the server has \
+                     them ({root}), or stop it before the load and start it again afterwards",
+                    settings.join(", ")
+                ));
+            }
+            if !others.is_empty() {
+                context.progress.note(format!(
+                    "Your server gets this shell's variables, which are different: {}",
+                    others.join(", ")
+                ));
+            }
+        }
+    }
+    refusals.extend(unconfirmed_restart(context, url)?);
+    match refusals.is_empty() {
+        true => Ok(Some(Start { port, options })),
+        false => Err(UsageErrors(refusals).into()),
+    }
+}
+
+/// Usage error of a restart that would abort running requests, unless `--yes` permits it.
+fn unconfirmed_restart(context: &Context<'_>, url: &Url) -> Result<Option<String>> {
     let in_flight = match health::requests_in_flight(url, context.signals, &context.credentials)? {
         Ok(rows) => rows,
         // A server that responds with an error may have running requests that it does not list.
         Err(failure) if failure.status.is_some() && !context.yes => {
-            return Err(UsageErrors(vec![format!(
+            return Ok(Some(format!(
                 "--server system: cannot list the running requests on your server, which a restart \
                  would abort: {}\n  hint: pass --yes to restart anyway",
                 context.credentials.hide_in(&failure.to_string())
-            )])
-            .into());
+            )));
         }
         Err(failure) if failure.status.is_some() => {
             let why = context.credentials.hide_in(&failure.to_string());
@@ -160,7 +210,7 @@ fn confirm_restart(context: &Context<'_>, url: &Url) -> Result<()> {
         Err(failure) => {
             let why = context.credentials.hide_in(&failure.to_string());
             context.progress.note(format!("Your server does not respond ({why})"));
-            return Ok(());
+            return Ok(None);
         }
     };
     context.progress.note(
@@ -168,17 +218,16 @@ fn confirm_restart(context: &Context<'_>, url: &Url) -> Result<()> {
          settings stay",
     );
     if in_flight.is_empty() || context.yes {
-        return Ok(());
+        return Ok(None);
     }
     let names: Vec<&str> = in_flight.iter().map(|row| row.name.as_str()).take(5).collect();
-    Err(UsageErrors(vec![format!(
+    Ok(Some(format!(
         "--server system: restarting would abort {} on your server: {}{}\n  hint: \
          wait for them, or pass --yes to abort them",
         counted(in_flight.len(), "running request"),
         names.join(", "),
         if in_flight.len() > names.len() { ", .." } else { "" }
-    )])
-    .into())
+    )))
 }
 
 impl SystemServer {
@@ -211,7 +260,8 @@ impl SystemServer {
 
     /// Starts the server again if it was running before the run and is gone.
     fn restore(&self) {
-        let is_gone = || api_servers::main_process(self.port).is_ok_and(|main| main.is_none());
+        let port = self.start.port;
+        let is_gone = || api_servers::main_process(port).is_ok_and(|main| main.is_none());
         if !self.was_running || !is_gone() {
             return;
         }
@@ -219,7 +269,8 @@ impl SystemServer {
         self.signals.acknowledge();
         let step = self.progress.step("Starting your API server again");
         let cancellation = Cancellation::OnNewInterrupt(&self.signals);
-        match launch::run_sky(&self.sky, &["api", "start"], &shell_environment(), cancellation) {
+        let start = self.start.arguments();
+        match launch::run_sky(&self.sky, &start, &shell_environment(), cancellation) {
             Ok(()) => step.done("started"),
             Err(error) => step.done(format!("failed, your server is not running: {error:#}")),
         }

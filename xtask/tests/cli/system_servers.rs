@@ -34,7 +34,7 @@ fn a_server_that_was_not_running_is_started_and_stopped() -> anyhow::Result<()> 
 #[test]
 fn a_server_with_running_requests_is_restarted_only_with_consent() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "600000")])?;
+    let server = FakeServer::start_deployed(&[("FAKE_SKY_SERVICE_MS", "600000")])?;
     let pid = server.pid();
     let user = json!({"env_vars": {"SKYPILOT_USER_ID": "12345678", "SKYPILOT_USER": "somebody"}});
     http::post(&format!("{}/status", server.url()), &user)?.request_id()?;
@@ -49,10 +49,15 @@ fn a_server_with_running_requests_is_restarted_only_with_consent() -> anyhow::Re
     assert_eq!(server.main().map(|main| main.pid), Some(pid), "the server was not restarted");
     site.assert_nothing_is_left();
 
+    let other_home = load(&site, &site.path("."), server.port(), &["--api", "status", "--yes"])?;
+    other_home.assert().code(2).stderr(predicate::str::contains("would change them: HOME\n"));
+    assert_eq!(server.main().map(|main| main.pid), Some(pid), "the server was not restarted");
+
     let run = load(&site, server.home(), server.port(), &["--api", "status", "--yes"])?;
     run.assert().code(0).stderr(predicate::str::contains("its list of requests and their logs"));
-    let now = server.main().map(|main| main.pid);
-    assert!(now.is_some() && now != Some(pid), "the server was restarted and left running");
+    let now = server.main().expect("the server was left running");
+    assert_ne!(now.pid, pid, "the server was restarted");
+    assert!(now.command_line.contains(" --deploy --host=0.0.0.0 "), "{}", now.command_line);
     assert!(site.cleanup_records().is_empty(), "the server is not the run's");
     server.finish()
 }

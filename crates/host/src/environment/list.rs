@@ -176,8 +176,8 @@ fn reads(infra: &str, name: &str) -> bool {
     is_ssh_agent || name.starts_with(&own) || known.any(|(_, prefixes)| begins(name, prefixes))
 }
 
-/// Whether a left-out variable could have affected results, so that skyload names it.
-pub(super) fn affects_results(name: &str) -> bool {
+/// Whether a variable that is left out or changes could affect results, so that skyload names it.
+pub fn affects_results(name: &str) -> bool {
     name.starts_with("PYTHON")
         || proxies::is_proxy_variable(name)
         || MemorySettings::affects_memory(name)

@@ -22,7 +22,7 @@ use skyload::env;
 use xshell::Cmd;
 
 pub use libraries::NAME as LIBRARIES;
-pub use list::For;
+pub use list::{For, affects_results};
 
 /// Names and values of environment variables.
 pub type Variables = Vec<(OsString, OsString)>;
@@ -92,7 +92,7 @@ impl Environment {
 
     /// Names of the left-out variables that could have affected results.
     pub fn affecting_results(&self) -> Vec<String> {
-        self.left_out().into_iter().filter(|name| list::affects_results(name)).collect()
+        self.left_out().into_iter().filter(|name| affects_results(name)).collect()
     }
 
     /// Sets the environment of `command` to the passed-on variables alone.
