@@ -46,6 +46,12 @@ pub(super) fn main_process(port: u16) -> Result<Option<ProcessIdentity>> {
     Ok(servers.into_iter().find(|server| server.port == port).map(|server| server.root))
 }
 
+/// Whether the server whose main process is `root` is gone, and another one is on its port.
+/// `sky api stop` would stop that one.
+pub(super) fn is_replaced(root: Option<ProcessIdentity>, port: u16) -> Result<bool> {
+    Ok(!root.is_some_and(ProcessIdentity::is_alive) && main_process(port)?.is_some())
+}
+
 /// Process with its parent and its command line.
 struct Seen {
     parent: u32,

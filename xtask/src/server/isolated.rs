@@ -248,7 +248,9 @@ impl IsolatedServer {
         // Before the cleanup, which removes the server's home with the log. An error waits for the
         // end of the cleanup: a full disk must not leave the server running.
         let saved = launch::save_log_tail(&self.log, &self.run.server_log_tail());
-        let outcome = if self.can_stop {
+        // Another run's server may have taken the port of one that died.
+        let is_replaced = api_servers::is_replaced(self.root, self.ports.api)?;
+        let outcome = if self.can_stop && !is_replaced {
             let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
             self.cleanup.get_mut().stop_and_clean_up(was_alive, || {
                 let cancellation = Cancellation::OnNewInterrupt(signals);

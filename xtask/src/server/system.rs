@@ -236,13 +236,19 @@ impl SystemServer {
         self.cleanup.borrow_mut().note_semaphores()
     }
 
-    /// Leaves the server running if it was running before the run, and stops it otherwise.
+    /// Leaves the server running if it was running before the run, and stops it otherwise. A
+    /// server that was started by others during the run stays.
     pub(super) fn finish(mut self, signals: &Signals) -> Result<StopOutcome> {
         // An error waits for the end: a full disk must not keep the server from its former state.
         let saved = launch::save_log_tail(&self.log, &self.run.server_log_tail());
         let is_alive = self.root.is_some_and(ProcessIdentity::is_alive);
         let outcome = if self.was_running && is_alive {
             self.cleanup.get_mut().delete()?;
+            StopOutcome::NoStop
+        } else if api_servers::is_replaced(self.root, self.start.port)? {
+            // Somebody has started another server meanwhile, which is not the run's to stop.
+            self.cleanup.get_mut().clean_up()?;
+            self.restore();
             StopOutcome::NoStop
         } else {
             let outcome = self.cleanup.get_mut().stop_and_clean_up(is_alive, || {

@@ -3,13 +3,14 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use fake_sky::{FakeServer, free_port, http};
+use fake_sky::{FakeServer, free_port, http, procfs};
 use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use serde_json::json;
 use skyload::analysis::Verdict;
 use skyload::env;
 use skyload::record::profile::Phase;
+use skyload::scenario::ScenarioId;
 
 use crate::support::{Finished, Site, Xtask, soon};
 
@@ -116,6 +117,29 @@ fn a_local_server_that_died_under_the_load_is_started_again() -> anyhow::Result<
         .run()?;
     run.assert().stderr(predicate::str::contains("Starting your API server again"));
     assert!(server.main().is_some(), "{}", run.stderr());
+    assert!(site.cleanup_records().is_empty(), "the server is not the run's");
+    server.finish()
+}
+
+#[test]
+fn a_server_that_somebody_starts_in_the_place_of_a_dead_one_stays() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[])?;
+    let run = command(&site, server.home(), server.port(), &["--api", "status"])?
+        .fake("SERVICE_MS", 30_000)
+        .start()?;
+    run.scenario(ScenarioId::ApiStatus)?;
+    let loaded = server.main().expect("the server runs").pid;
+    // With its queue, whose port the next server needs.
+    let below = procfs::descendants_of(loaded);
+    procfs::kill_hard(loaded);
+    below.iter().for_each(|process| procfs::kill_hard(process.pid));
+    soon("the server is gone", || server.main().is_none().then_some(()))?;
+    assert!(server.client().args(["api", "start"]).status()?.success());
+    let others = server.main().expect("another server runs").pid;
+    let run = run.finish()?;
+    run.assert().stderr(predicate::str::contains("Starting your API server again").not());
+    assert_eq!(server.main().map(|main| main.pid), Some(others), "{}", run.stderr());
     assert!(site.cleanup_records().is_empty(), "the server is not the run's");
     server.finish()
 }
