@@ -64,6 +64,7 @@
 //! | `FAKE_SKY_IDLE_EXIT_MS` | time without calls after which main exits (300000) |
 //! | `FAKE_SKY_PYTHON` | path of this program under the name `python`, which `fake-sky constants` tells (none) |
 //! | `FAKE_SKY_PINS_WORKERS` | 0: the release has no variables for the sizes of its pools (1) |
+//! | `FAKE_SKY_SELECTS_PORT` | 0: the release is one that does not select a port, as `fake-sky constants` tells (1) |
 //! | `FAKE_SKY_CONSTANTS` | JSON object that `fake-sky constants` prints instead of SkyPilot's |
 
 mod faults;
@@ -139,6 +140,7 @@ pub struct Settings {
     pub idle_exit: Duration,
     pub python: Option<String>,
     pub pins_workers: bool,
+    pub selects_port: bool,
     pub constants: Option<String>,
 }
 
@@ -201,6 +203,7 @@ impl Default for Settings {
             idle_exit: Duration::from_secs(300),
             python: None,
             pins_workers: true,
+            selects_port: true,
             constants: None,
         }
     }
@@ -285,6 +288,7 @@ impl Settings {
             "IDLE_EXIT_MS" => self.idle_exit = millis(value)?,
             "PYTHON" => self.python = Some(value.to_owned()),
             "PINS_WORKERS" => self.pins_workers = flag(value)?,
+            "SELECTS_PORT" => self.selects_port = flag(value)?,
             "CONSTANTS" => self.constants = Some(value.to_owned()),
             _ => bail!("unknown setting; `fake_sky::settings` lists them all"),
         }

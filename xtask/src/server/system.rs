@@ -28,6 +28,8 @@ use super::{
 pub(super) struct SystemServer {
     run: RunDir,
     sky: PathBuf,
+    /// Whether `sky api stop` stops this server alone, by its port.
+    can_stop: bool,
     start: Start,
     signals: Signals,
     progress: Progress,
@@ -40,9 +42,7 @@ pub(super) struct SystemServer {
 }
 
 pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
-    let port = env::text(env::LOCAL_PORT)
-        .and_then(|port| port.parse().ok())
-        .unwrap_or(ports::DEFAULT_API_PORT);
+    let port = local_port(context.sky.facts.selects_port, env::text(env::LOCAL_PORT));
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).context("composing the address")?;
     let home = env::path("HOME").context("finding the home directory: HOME is not set")?;
     let log = home.join(".sky/api_server/server.log");
@@ -58,6 +58,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let mut server = SystemServer {
         run: context.run.clone(),
         sky: sky.clone(),
+        can_stop: context.sky.facts.selects_port,
         start,
         signals: context.signals.clone(),
         progress: context.progress,
@@ -103,6 +104,32 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     })
 }
 
+/// Port of the local server of a SkyPilot that selects a port, by its variable `selected`, or does
+/// not.
+fn local_port(selects_port: bool, selected: Option<String>) -> u16 {
+    let selected = selected.filter(|_| selects_port).and_then(|port| port.parse().ok());
+    selected.unwrap_or(ports::DEFAULT_API_PORT)
+}
+
+/// Usage error of a SkyPilot whose `sky api stop` would stop other servers than the one on this
+/// port, unless `--yes` permits it.
+fn unconfirmed_stop_of_others(context: &Context<'_>, port: u16) -> Result<Option<String>> {
+    if context.sky.facts.selects_port || context.yes {
+        return Ok(None);
+    }
+    let servers = api_servers::api_servers()?.into_iter().filter(|server| server.port != port);
+    let others: Vec<String> =
+        servers.map(|server| format!("port {} ({})", server.port, server.root)).collect();
+    Ok((!others.is_empty()).then(|| {
+        format!(
+            "--server system: `sky api stop` of SkyPilot {} stops every API server of this machine, \
+             also on {}\n  hint: stop them yourself, or pass --yes to lose them",
+            context.sky.facts.version,
+            others.join(", ")
+        )
+    }))
+}
+
 /// Variables of the shell that are not passed on. With the endpoint, `sky` would use another
 /// server than the local one.
 fn withheld() -> impl Iterator<Item = &'static str> {
@@ -145,12 +172,27 @@ fn recorded() -> ServerEnvironment {
     })
 }
 
-/// Start of the server that runs on this port, for its restart; `None` without one. Whatever a
-/// restart would change or abort is a usage error.
+/// Start of the server that runs on this port, for its restart; `None` without one. Whatever the
+/// run would stop, change or abort is a usage error.
 fn running(context: &Context<'_>, port: u16, url: &Url) -> Result<Option<Start>> {
-    let Some(root) = api_servers::main_process(port)? else { return Ok(None) };
+    let mut refusals: Vec<String> =
+        unconfirmed_stop_of_others(context, port)?.into_iter().collect();
+    let start = match api_servers::main_process(port)? {
+        Some(root) => Some(Start { port, options: restarted(context, root, url, &mut refusals)? }),
+        None => None,
+    };
+    if refusals.is_empty() { Ok(start) } else { Err(UsageErrors(refusals).into()) }
+}
+
+/// Options for the restart of the server with this main process. Adds whatever the restart would
+/// change or abort to the `refusals`.
+fn restarted(
+    context: &Context<'_>,
+    root: ProcessIdentity,
+    url: &Url,
+    refusals: &mut Vec<String>,
+) -> Result<Vec<String>> {
     let running = Running::of(root)?;
-    let mut refusals = Vec::new();
     let options = running.options().unwrap_or_else(|options| {
         refusals.push(format!(
             "--server system: your server has `{options}`, with which `sky api start` cannot start \
@@ -181,10 +223,7 @@ fn running(context: &Context<'_>, port: u16, url: &Url) -> Result<Option<Start>>
         }
     }
     refusals.extend(unconfirmed_restart(context, url)?);
-    match refusals.is_empty() {
-        true => Ok(Some(Start { port, options })),
-        false => Err(UsageErrors(refusals).into()),
-    }
+    Ok(options)
 }
 
 /// Usage error of a restart that would abort running requests, unless `--yes` permits it.
@@ -245,8 +284,8 @@ impl SystemServer {
         let outcome = if self.was_running && is_alive {
             self.cleanup.get_mut().delete()?;
             StopOutcome::NoStop
-        } else if api_servers::is_replaced(self.root, self.start.port)? {
-            // Somebody has started another server meanwhile, which is not the run's to stop.
+        } else if !self.can_stop || api_servers::is_replaced(self.root, self.start.port)? {
+            // Servers that somebody has started meanwhile are not the run's to stop.
             self.cleanup.get_mut().clean_up()?;
             self.restore();
             StopOutcome::NoStop
@@ -294,5 +333,19 @@ impl Drop for SystemServer {
         } else {
             _ = self.cleanup.get_mut().clean_up();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_a_local_server_is_selected_only_where_skypilot_does() {
+        let port = |selects_port, text: &str| local_port(selects_port, Some(text.to_owned()));
+        assert_eq!(port(true, "46601"), 46_601);
+        assert_eq!(port(true, "http"), ports::DEFAULT_API_PORT);
+        assert_eq!(port(false, "46601"), ports::DEFAULT_API_PORT);
+        assert_eq!(local_port(true, None), ports::DEFAULT_API_PORT);
     }
 }

@@ -79,6 +79,24 @@ fn a_server_that_does_not_list_its_requests_is_restarted_only_with_consent() -> 
 }
 
 #[test]
+fn a_release_that_stops_all_servers_stops_those_on_other_ports_only_with_consent()
+-> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[])?;
+    let failed = command(&site, server.home(), server.port(), &["--api", "status"])?
+        .fake("SELECTS_PORT", "0")
+        .run()?;
+    // Further servers may run on this machine.
+    failed
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("stops every API server of this machine"))
+        .stderr(predicate::str::contains(format!("port {} (pid {})", server.port(), server.pid())));
+    assert_eq!(server.main().map(|main| main.pid), Some(server.pid()), "it still runs");
+    server.finish()
+}
+
+#[test]
 fn a_restart_without_a_list_of_requests_notes_what_is_deleted() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", "me:secret")])?;

@@ -143,5 +143,6 @@ fn constants(settings: &Settings) -> anyhow::Result<Value> {
     Ok(json!({
         "version": VERSION, "commit": COMMIT, "constants": constants, "source": "fake",
         "python": settings.python, "pins_workers": settings.pins_workers,
+        "selects_port": settings.selects_port,
     }))
 }
