@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use host::progress::Progress;
+use host::tools::hint;
 use host::workspace::Workspace;
 use serde::{Deserialize, Serialize};
+use skyload::env;
 use skyload::ids::ProcessIdentity;
 use skyload::limits::server_group;
-use skyload::record::{Document, RunDir, Version, read, write_json};
+use skyload::record::{Document, RecordError, RunDir, Version, read_optional, write_json};
 
 use super::processes::{Belongings, Owned};
 use super::{Context, StopOutcome, semaphores, ssh_sockets};
@@ -194,10 +196,11 @@ impl CleanupRecord {
         write_json(&self.file, &self.record).context("writing the run's cleanup record")
     }
 
-    fn read(file: &Path) -> Result<Self> {
-        let record = read(file)?;
+    /// Reads a record; `None` if the file does not exist.
+    fn read(file: &Path) -> Result<Option<Self>, RecordError> {
+        let record = read_optional(file)?;
         let (file, shared_memory) = (file.to_owned(), semaphores::FOLDER.into());
-        Ok(Self { file, record, shared_memory, seen: BTreeSet::new() })
+        Ok(record.map(|record| Self { file, record, shared_memory, seen: BTreeSet::new() }))
     }
 }
 
@@ -230,7 +233,10 @@ pub(crate) fn clean_up_after_dead_runs(
         if file.path().extension().is_none_or(|extension| extension != "json") {
             continue;
         }
-        let cleanup = CleanupRecord::read(&file.path())?;
+        let cleanup = CleanupRecord::read(&file.path());
+        let cleanup = cleanup.map_err(|error| unreadable(&file.path(), error))?;
+        // The run itself, or another one, has cleaned up meanwhile.
+        let Some(cleanup) = cleanup else { continue };
         let record = &cleanup.record;
         let is_due = match record.kept {
             true => kept_too,
@@ -255,139 +261,20 @@ pub(crate) fn clean_up_after_dead_runs(
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io::{BufRead as _, BufReader};
-    use std::process::{Child, Command, Stdio};
-
-    use rstest::rstest;
-    use skyload::ids::RunId;
-
-    use super::semaphores::testing::mapping;
-    use super::*;
-
-    /// Record of a process that maps a semaphore, both in this folder.
-    fn record_of_mapping(folder: &Path) -> (CleanupRecord, PathBuf, Child) {
-        let semaphore = folder.join("sem.mp-a1b2");
-        let server = mapping(&semaphore);
-        let known = ProcessIdentity::of(server.id()).into_iter().collect();
-        let cleanup = CleanupRecord {
-            file: folder.join("run.json"),
-            record: Record {
-                version: Version,
-                owner: None,
-                kept: false,
-                is_users: false,
-                belongings: Belongings {
-                    run: RunId::generate(),
-                    directory: None,
-                    known,
-                    groups: Vec::new(),
-                },
-                semaphores: BTreeSet::new(),
-            },
-            shared_memory: folder.to_owned(),
-            seen: BTreeSet::new(),
-        };
-        (cleanup, semaphore, server)
-    }
-
-    /// Process that makes a named semaphore of `multiprocessing`, whose path it prints, and waits.
-    /// It ends the process that would remove the semaphore, as the kernel or a teardown does.
-    const MAKES_SEMAPHORE: &str = "
-import multiprocessing, os, signal
-from multiprocessing import resource_tracker
-lock = multiprocessing.get_context('spawn').Lock()
-os.kill(resource_tracker._resource_tracker._pid, signal.SIGKILL)
-print('/dev/shm/sem.' + lock._semlock.name.lstrip('/'), flush=True)
-input()
-";
-
-    fn making_semaphore() -> (Child, PathBuf) {
-        let mut command = Command::new("python3");
-        command.args(["-c", MAKES_SEMAPHORE]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut path = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut path).unwrap();
-        (child, path.trim().into())
-    }
-
-    #[test]
-    fn semaphores_of_a_server_that_was_killed_are_removed_and_no_others() {
-        let ((mut server, ours), (mut other, others)) = (making_semaphore(), making_semaphore());
-        assert!(ours.exists() && others.exists());
-        let folder = tempfile::tempdir().unwrap();
-        let (mut cleanup, _, mut mapping) = record_of_mapping(folder.path());
-        mapping.kill().unwrap();
-        mapping.wait().unwrap();
-        cleanup.shared_memory = semaphores::FOLDER.into();
-        cleanup.record.belongings.known = ProcessIdentity::of(server.id()).into_iter().collect();
-        cleanup.note_semaphores().unwrap();
-        server.kill().unwrap();
-        server.wait().unwrap();
-        assert!(ours.exists(), "nobody removes it");
-        // As the next run, after this one was killed, too.
-        CleanupRecord::read(&cleanup.file).unwrap().clean_up().unwrap();
-        let exist = [&ours, &others].map(|path| path.exists());
-        other.kill().unwrap();
-        other.wait().unwrap();
-        _ = fs::remove_file(others);
-        assert_eq!(exist, [false, true]);
-    }
-
-    #[test]
-    fn semaphores_that_could_not_be_recorded_are_recorded_later() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().canonicalize().unwrap();
-        let (mut cleanup, semaphore, mut server) = record_of_mapping(&path);
-        cleanup.file = path.join("custody/run.json");
-        cleanup.note_semaphores().unwrap_err();
-        fs::create_dir(path.join("custody")).unwrap();
-        let noted = cleanup.note_semaphores();
-        server.kill().unwrap();
-        server.wait().unwrap();
-        noted.unwrap();
-        let recorded = CleanupRecord::read(&cleanup.file).unwrap().record.semaphores;
-        assert_eq!(recorded, BTreeSet::from([semaphore]));
-    }
-
-    #[test]
-    fn a_server_is_stopped_and_removed_although_its_record_cannot_be_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().canonicalize().unwrap();
-        let (mut cleanup, semaphore, mut server) = record_of_mapping(&path);
-        cleanup.file = path.join("absent/run.json");
-        let stopped = cleanup.stop_and_clean_up(true, || {
-            server.kill()?;
-            server.wait().map(drop).map_err(Into::into)
-        });
-        assert!(!semaphore.exists());
-        let error = format!("{:#}", stopped.unwrap_err());
-        assert!(error.contains("writing the run's cleanup record"), "{error}");
-    }
-
-    #[rstest]
-    #[case::by_a_stop(true)]
-    #[case::by_cleaning_up_alone(false)]
-    fn semaphores_are_removed(#[case] is_stopped: bool) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().canonicalize().unwrap();
-        let (mut cleanup, semaphore, mut server) = record_of_mapping(&path);
-        if is_stopped {
-            let stop = || {
-                server.kill()?;
-                server.wait().map(drop).map_err(Into::into)
-            };
-            cleanup.stop_and_clean_up(true, stop).unwrap();
-        } else {
-            // Waiting for the child keeps it from staying a zombie; holding its standard input
-            // keeps it from exiting by itself.
-            let input = server.stdin.take();
-            let reaper = std::thread::spawn(move || server.wait());
-            cleanup.clean_up().unwrap();
-            reaper.join().unwrap().unwrap();
-            drop(input);
-        }
-        assert!(!semaphore.exists());
-    }
+/// Error of a record that cannot be read, with what to do: without it, the processes of its run
+/// are known by their variables alone.
+fn unreadable(file: &Path, error: RecordError) -> anyhow::Error {
+    let id = file.file_stem().unwrap_or_default().to_string_lossy();
+    let markers = [env::SERVER_OF_RUN, env::CLIENT_OF_RUN].map(|name| format!("`{name}={id}`"));
+    let hint = format!(
+        "processes of that run, with {} in their environment, may still run: end them, then remove \
+         `{}`",
+        markers.join(" or "),
+        file.display()
+    );
+    let error = anyhow::Error::new(error).context(format!("cleaning up after run {id}"));
+    hint::with_hint(&error, &hint)
 }
+
+#[cfg(test)]
+mod tests;
