@@ -76,9 +76,11 @@ impl Place {
 /// Whether a group of version 2 has a limit of its own, which a process that leaves the group
 /// would escape.
 fn has_limit(folder: &Path) -> bool {
-    let cpu = std::fs::read_to_string(folder.join("cpu.max")).unwrap_or_default();
-    ["memory.max", "memory.high", "pids.max"]
-        .iter()
-        .any(|file| number(&folder.join(file)).is_some())
-        || cpu.split(' ').next().is_some_and(|quota| quota.parse::<u64>().is_ok())
+    let text = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let numbers = ["memory.max", "memory.high", "memory.swap.max", "memory.swap.high", "pids.max"];
+    // Lists, which are empty without a limit: of CPUs, of NUMA nodes, and of devices.
+    let lists = ["cpuset.cpus", "cpuset.mems", "io.max"];
+    numbers.iter().any(|file| number(&folder.join(file)).is_some())
+        || lists.iter().any(|file| !text(file).trim().is_empty())
+        || text("cpu.max").split(' ').next().is_some_and(|quota| quota.parse::<u64>().is_ok())
 }

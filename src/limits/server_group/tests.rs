@@ -187,6 +187,26 @@ fn no_group_with_a_limit_is_left() {
     assert!(tree.create().0.is_some(), "`max` is no limit");
 }
 
+#[rstest]
+#[case::of_memory("memory.high", "4294967296\n", "max\n")]
+#[case::of_swap("memory.swap.max", "0\n", "max\n")]
+#[case::of_cpu_time("cpu.max", "50000 100000\n", "max 100000\n")]
+#[case::to_cpus("cpuset.cpus", "0-3\n", "\n")]
+#[case::to_numa_nodes("cpuset.mems", "0\n", "\n")]
+#[case::of_devices("io.max", "8:0 rbps=1048576 wbps=max riops=max wiops=max\n", "")]
+#[case::of_processes("pids.max", "512\n", "max\n")]
+fn a_limit_of_any_controller_keeps_the_server_in_its_group(
+    #[case] file: &str,
+    #[case] limit: &str,
+    #[case] none: &str,
+) {
+    let file = format!("sys/fs/cgroup/user.slice/run.scope/{file}");
+    assert_eq!(scope_in_a_slice().with(&file, limit).places().len(), 1);
+    let without = scope_in_a_slice().places().len();
+    assert!(without > 1);
+    assert_eq!(scope_in_a_slice().with(&file, none).places().len(), without);
+}
+
 #[test]
 fn without_a_controller_of_memory_nothing_is_granted() {
     let tree = Tree::new("0::/\n", VERSION_2).with("sys/fs/cgroup/cgroup.controllers", "cpu\n");
