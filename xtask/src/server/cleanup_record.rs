@@ -20,7 +20,8 @@ use skyload::limits::server_group;
 use skyload::record::{Document, RecordError, RunDir, Version, read_optional, write_json};
 
 use super::processes::{Belongings, Owned};
-use super::{Context, StopOutcome, semaphores, ssh_sockets};
+use super::restart::Start;
+use super::{Context, StopOutcome, api_servers, semaphores, ssh_sockets};
 
 /// Cleanup record of a run: the file and its contents.
 #[derive(Clone, Debug)]
@@ -44,6 +45,9 @@ struct Record {
     kept: bool,
     /// Whether the server ran before the run, so that it must not be killed.
     is_users: bool,
+    /// Start of such a server. Absent from the records of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start: Option<Start>,
     belongings: Belongings,
     /// Semaphore files, recorded while the processes that map them still run.
     #[serde(default)]
@@ -57,11 +61,12 @@ impl Document for Record {
 
 impl CleanupRecord {
     /// Creates the record of a server that is about to be started. `directory` is used by this
-    /// server alone, and is removed with it.
+    /// server alone, and is removed with it. `before` is the start of a server that ran before the
+    /// run.
     pub(super) fn create(
         context: &Context<'_>,
         directory: Option<PathBuf>,
-        is_users: bool,
+        before: Option<Start>,
     ) -> Result<Self> {
         let folder = context.workspace.custody();
         fs::create_dir_all(&folder).context("creating the directory of cleanup records")?;
@@ -72,7 +77,8 @@ impl CleanupRecord {
                 version: Version,
                 owner: ProcessIdentity::current(),
                 kept: false,
-                is_users,
+                is_users: before.is_some(),
+                start: before,
                 belongings: Belongings {
                     run: id,
                     directory,
@@ -192,6 +198,21 @@ impl CleanupRecord {
         Ok(removed)
     }
 
+    /// Ends the record of a server that ran before the run, and stays. If the run was killed while
+    /// it was stopped, cleans up, and returns the start of the server, which is the user's to make.
+    fn release(&self) -> Result<Option<&Start>> {
+        let stopped = match &self.record.start {
+            Some(start) if api_servers::main_process(start.port)?.is_none() => Some(start),
+            _ => None,
+        };
+        match stopped {
+            // Executors of a server that died, or what was just starting one.
+            Some(_) => _ = self.clean_up()?,
+            None => self.delete()?,
+        }
+        Ok(stopped)
+    }
+
     fn write(&self) -> Result<()> {
         write_json(&self.file, &self.record).context("writing the run's cleanup record")
     }
@@ -245,9 +266,15 @@ pub(crate) fn clean_up_after_dead_runs(
         if !is_due {
             continue;
         }
-        // The user's local server was running before the run: only the record goes.
         if record.is_users {
-            cleanup.delete()?;
+            if let Some(start) = cleanup.release()? {
+                progress.note(format!(
+                    "Your API server ran before run {}, which was killed, and does not run now: \
+                     start it by `{}`",
+                    record.belongings.run,
+                    start.command_line()
+                ));
+            }
             continue;
         }
         let removed = cleanup.clean_up()?;

@@ -108,7 +108,7 @@ impl IsolatedServer {
             true => Some(MetricsSetup::prepare(&instance, ports)?),
             false => None,
         };
-        let cleanup = CleanupRecord::create(context, Some(instance), false)?;
+        let cleanup = CleanupRecord::create(context, Some(instance), None)?;
         let text = |path: &Path| path.display().to_string();
         let command_env = CommandEnvironment {
             inherited: Some(inherited(context)),

@@ -11,9 +11,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use anyhow::{Context as _, Result};
 use host::environment::affects_results;
 use host::process::scan::{Scan, Seen};
+use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::ids::ProcessIdentity;
-use skyload::server_command;
+use skyload::{server_command, shell};
+
+use super::ports::DEFAULT_API_PORT;
 
 /// Address on which a server listens that was started without `--host`.
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -35,7 +38,8 @@ const OF_CLIENTS: [&str; 3] = [env::LOCAL_PORT, env::ENDPOINT, env::SERVICE_ACCO
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
 /// Start of the user's local server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Start {
     /// Port of the API.
     pub(super) port: u16,
@@ -47,6 +51,16 @@ impl Start {
     /// Arguments of `sky`.
     pub(super) fn arguments(&self) -> Vec<&str> {
         ["api", "start"].into_iter().chain(self.options.iter().map(String::as_str)).collect()
+    }
+
+    /// Command line for the user's shell.
+    pub(super) fn command_line(&self) -> String {
+        let port = match self.port {
+            DEFAULT_API_PORT => String::new(),
+            port => format!("{}={port} ", env::LOCAL_PORT),
+        };
+        let words: Vec<_> = self.arguments().into_iter().map(shell::word).collect();
+        format!("{port}sky {}", words.join(" "))
     }
 }
 
@@ -192,6 +206,13 @@ mod tests {
         let start = Start { port: 46_580, options: restarted };
         assert_eq!(start.arguments()[..2], ["api", "start"]);
         assert_eq!(start.arguments()[2..].join(" "), expected);
+    }
+
+    #[test]
+    fn a_start_in_the_users_shell_names_a_port_that_is_not_the_default() {
+        let start = |port| Start { port, options: vec!["--deploy".to_owned()] }.command_line();
+        assert_eq!(start(46_580), "sky api start --deploy");
+        assert_eq!(start(46_601), "SKYPILOT_API_SERVER_LOCAL_PORT=46601 sky api start --deploy");
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let log = home.join(".sky/api_server/server.log");
     let before = running(context, port, &url)?;
     let was_running = before.is_some();
+    let cleanup = CleanupRecord::create(context, None, before.clone())?;
     let start = before.unwrap_or(Start { port, options: Vec::new() });
     let sky = &context.sky.sky;
     let step = context.progress.step(format!(
@@ -65,7 +66,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         root: None,
         was_running,
         log: log.clone(),
-        cleanup: RefCell::new(CleanupRecord::create(context, None, was_running)?),
+        cleanup: RefCell::new(cleanup),
         ended: false,
     };
     let mut environment = shell_environment();

@@ -21,6 +21,7 @@ fn record_of_mapping(folder: &Path) -> (CleanupRecord, PathBuf, Child) {
             owner: None,
             kept: false,
             is_users: false,
+            start: None,
             belongings: Belongings {
                 run: RunId::generate(),
                 directory: None,
@@ -132,6 +133,57 @@ fn semaphores_are_removed(#[case] is_stopped: bool) {
         drop(input);
     }
     assert!(!semaphore.exists());
+}
+
+/// Record of a killed run with the user's server, which has this port and to which a process
+/// belongs.
+fn record_of_users(folder: &Path, port: u16) -> (CleanupRecord, Child) {
+    let (mut cleanup, _, process) = record_of_mapping(folder);
+    cleanup.record.is_users = true;
+    cleanup.record.start = Some(Start { port, options: vec!["--deploy".to_owned()] });
+    cleanup.write().unwrap();
+    (CleanupRecord::read(&cleanup.file).unwrap().unwrap(), process)
+}
+
+#[test]
+fn a_server_of_the_user_that_a_killed_run_left_stopped_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cleanup, mut process) = record_of_users(folder.path(), fake_sky::free_port().unwrap());
+    // Its input is held, without which it would exit by itself; it is reaped as it is killed.
+    let input = process.stdin.take();
+    let reaper = std::thread::spawn(move || process.wait());
+    assert_eq!(cleanup.release().unwrap(), cleanup.record.start.as_ref());
+    assert!(!reaper.join().unwrap().unwrap().success(), "what was left of it is killed");
+    drop(input);
+    assert!(!cleanup.file.exists());
+}
+
+#[test]
+fn a_server_of_the_user_that_runs_after_a_killed_run_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = fake_sky::FakeServer::start(&[]).unwrap();
+    let (cleanup, mut process) = record_of_users(folder.path(), server.port());
+    assert_eq!(cleanup.release().unwrap(), None);
+    assert!(process.try_wait().unwrap().is_none(), "nothing is killed");
+    assert!(server.main().is_some());
+    assert!(!cleanup.file.exists());
+    process.kill().unwrap();
+    process.wait().unwrap();
+    server.finish().unwrap();
+}
+
+#[test]
+fn a_record_of_an_earlier_build_has_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut cleanup, _, mut process) = record_of_mapping(folder.path());
+    process.kill().unwrap();
+    process.wait().unwrap();
+    cleanup.record.is_users = true;
+    cleanup.write().unwrap();
+    assert!(!fs::read_to_string(&cleanup.file).unwrap().contains("\"start\""));
+    let read = CleanupRecord::read(&cleanup.file).unwrap().unwrap();
+    assert_eq!(read.release().unwrap(), None);
+    assert!(!cleanup.file.exists());
 }
 
 /// Workspace in a temporary directory, with an empty directory of cleanup records.
