@@ -69,9 +69,9 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         cleanup: RefCell::new(cleanup),
         ended: false,
     };
-    let mut environment = shell_environment();
     let cancellation = Cancellation::OnInterrupt(context.signals);
-    launch::run_sky(sky, &["api", "stop"], &environment, cancellation)?;
+    launch::run_sky(sky, &["api", "stop"], &environment_of_stop(), cancellation)?;
+    let mut environment = shell_environment();
     // The server inherits the marker, by which its orphaned processes are found.
     let marker = (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string());
     environment.set.push(marker);
@@ -147,6 +147,14 @@ fn shell_environment() -> CommandEnvironment {
         directory: PathBuf::from("/"),
         group: None,
     }
+}
+
+/// Shell's environment for `sky api stop`, without usage reports. A start has none of its own: its
+/// server would inherit the variable, and keep it after the run.
+fn environment_of_stop() -> CommandEnvironment {
+    let mut environment = shell_environment();
+    environment.set.push((env::NO_USAGE.to_owned(), "1".to_owned()));
+    environment
 }
 
 /// Variables of a server that is started in the [`shell_environment`].
@@ -293,7 +301,7 @@ impl SystemServer {
         } else {
             let outcome = self.cleanup.get_mut().stop_and_clean_up(is_alive, || {
                 let cancellation = Cancellation::OnNewInterrupt(signals);
-                launch::run_sky(&self.sky, &["api", "stop"], &shell_environment(), cancellation)
+                launch::run_sky(&self.sky, &["api", "stop"], &environment_of_stop(), cancellation)
             })?;
             self.restore();
             outcome

@@ -114,8 +114,13 @@ fn an_interrupted_restart_leaves_the_local_server_running() -> anyhow::Result<()
     let site = Site::new()?;
     let server = FakeServer::start(&[])?;
     let run = command(&site, server.home(), server.port(), &["--api", "status"])?
+        .fake("STOP_MS", 500)
         .fake("START_MS", 3_000)
         .start()?;
+    let stop = soon("the local server is being stopped", || {
+        site.processes().into_iter().find(|process| process.command_line.ends_with(" api stop"))
+    })?;
+    assert!(stop.was_started_with("SKYPILOT_DISABLE_USAGE_COLLECTION=1"), "{stop:?}");
     soon("the local server is stopped", || server.main().is_none().then_some(()))?;
     run.signal(Signal::SIGINT)?;
     let run = run.finish()?;
