@@ -51,9 +51,9 @@ impl Curves {
         let times = lines.flat_map(|points| {
             let neighbours = points.clone().zip(points.skip(1));
             // A gap has a point without a value.
-            neighbours.filter_map(|((from, before), (to, after))| {
-                (before.is_some() && after.is_some()).then(|| to.since(*from))
-            })
+            let known =
+                neighbours.filter(|((_, before), (_, after))| before.is_some() && after.is_some());
+            known.map(|((from, _), (to, _))| to.since(*from))
         });
         times.max().unwrap_or_default()
     }
