@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use host::tools::remove_folder;
 use host::workspace::Workspace;
 use nix::unistd::geteuid;
+use skyload::env;
 use xshell::Shell;
 
 use super::node::KEPT;
@@ -69,7 +70,7 @@ pub(crate) fn obstacle_of(sky: &SkyPilot) -> Option<String> {
 
 /// Reason why nodes cannot have their files in `folder`.
 pub(crate) fn obstacle_in(folder: &Path) -> Option<String> {
-    obstacle_with(&std::env::var_os("PATH").unwrap_or_default(), folder)
+    obstacle_with(&env::raw("PATH").unwrap_or_default(), folder)
 }
 
 /// [`obstacle_in`] with the programs in the folders of `path`.
@@ -120,7 +121,7 @@ mod tests {
         }
         let refusal = "setpriv: unknown capability";
         script(&folder.path().join("bin/setpriv"), &format!("echo {refusal} >&2; exit 1"));
-        let path = std::env::var_os("PATH").unwrap();
+        let path = env::raw("PATH").unwrap();
         let folders = std::env::split_paths(&path);
         let path = std::env::join_paths([folder.path().join("bin")].into_iter().chain(folders));
         let found = obstacle_with(&path.unwrap(), folder.path()).unwrap();
