@@ -18,8 +18,8 @@ pub(super) const CLUSTER: &str = "loop";
 
 /// CPUs of the node in Slurm, more than it has: launches must not wait for free resources, since
 /// the load is on the API server. A cluster that finds none for 2 minutes fails, and clusters of a
-/// burst stay until its end.
-const NODE_CPUS: u32 = 1024;
+/// burst stay until its end. `sinfo` writes 1,024 as `1K`, which SkyPilot takes for no number.
+const NODE_CPUS: u32 = 1000;
 /// Memory of the node in Slurm, in MiB, more than it has like [`NODE_CPUS`].
 const NODE_MEMORY_MIB: u32 = 2_097_152;
 
@@ -205,6 +205,7 @@ mod tests {
         // A cluster has the 2 CPUs that scenarios ask for, and SkyPilot's 1 GiB for each.
         let clusters = 500;
         assert!(value("CPUs=") >= clusters * 2, "{conf}");
+        assert!(value("CPUs=") < 1024, "SkyPilot reads the number that sinfo writes, not `1K`");
         assert!(value("RealMemory=") >= clusters * 2048, "{conf}");
     }
 
