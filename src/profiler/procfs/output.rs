@@ -16,8 +16,8 @@ const LOG_DIRECTORIES: [&str; 2] = ["request_logs", "requests"];
 /// Length of a path that is read without another allocation, in bytes.
 const PATH_CAPACITY: usize = 256;
 
-/// Link of a process's file descriptor 1. Its directory stays open: most of the time of a reading
-/// by path goes to finding the process.
+/// Link of a process's file descriptor 1. Its directory stays open, so that the process is found
+/// once and not for each reading.
 pub(super) struct OutputLink(OwnedFd);
 
 impl OutputLink {

@@ -2,9 +2,9 @@
 //!
 //! A reading is noted when the request of an executor has changed, or its memory by more than
 //! noise. The request is read from the kernel when the memory has changed, also by less, since the
-//! next request may have begun. It is read every 0.4 seconds while a request runs that
-//! changes none, and every five seconds while none runs: a request of an executor that has run
-//! others may change no memory. An executor that runs a daemon of the server costs nothing.
+//! next request may have begun. It is read every 0.4 seconds while a request runs that changes
+//! none, and every five seconds while none runs: a request of an executor that has run others may
+//! change no memory. An executor that runs a daemon of the server costs nothing.
 //!
 //! When the request has changed, the high-water mark is read at once. Growth of the request that
 //! has ended is then not mistaken for growth of the next one.
@@ -36,7 +36,7 @@ const SMALLEST_CHANGE: u64 = 256 << 10;
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Time after which an executor that ran no request is asked for one, although its memory has not
-/// changed. Five times as often, it was half of what attribution costs.
+/// changed. Most executors of a server run none.
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time after which an executor that ran a request is asked whether it has ended, although its
