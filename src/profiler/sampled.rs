@@ -146,6 +146,10 @@ impl ProcessSource for Sampled {
     fn cpu_time(&mut self, _pid: u32) -> Option<Duration> {
         None
     }
+
+    fn cpu_time_by(&mut self, _handle: &mut ProcessIdentity) -> Option<Duration> {
+        None
+    }
 }
 
 #[cfg(test)]

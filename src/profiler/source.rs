@@ -219,4 +219,7 @@ pub(super) trait ProcessSource {
     /// Reads the CPU time of a process and of the exited children that it has waited for, theirs
     /// included; `None` after its exit, and where the operating system does not tell.
     fn cpu_time(&mut self, pid: u32) -> Option<Duration>;
+
+    /// Reads the CPU time as [`ProcessSource::cpu_time`] does, of the process of a handle.
+    fn cpu_time_by(&mut self, handle: &mut Self::Handle) -> Option<Duration>;
 }

@@ -1,7 +1,9 @@
 //! CPU time of the profiler with and without the attribution of executors' memory to requests.
 //!
-//! Both watch the same executors, which run requests, one after the other in each round. Rounds
-//! begin with the one and the other alternately.
+//! Both watch the same executors, which run requests, at the same time: what else the machine
+//! does, and what executors do, meets both alike. Of windows one after the other, the CPU time
+//! differs by more than attribution costs. Whichever starts first takes more, since the other one
+//! finds what it has brought into the CPU's caches: each round has one window in either order.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,11 +30,18 @@ const EXECUTORS: u32 = 50;
 const EVERY: Duration = Duration::from_secs(10);
 const LASTING: Duration = Duration::from_millis(900);
 
-/// CPU time per sample in one round.
+/// CPU time per sample in one round, or in one of its windows.
 #[derive(Clone, Copy)]
 struct Round {
     with: Micros,
     without: Micros,
+}
+
+impl Round {
+    fn mean(self, other: Self) -> Self {
+        let mean = |a: Micros, b: Micros| Micros(f64::midpoint(a.0, b.0));
+        Self { with: mean(self.with, other.with), without: mean(self.without, other.without) }
+    }
 }
 
 pub(crate) fn run(flags: &AttributionFlags) -> Result<()> {
@@ -53,14 +62,8 @@ pub(crate) fn run(flags: &AttributionFlags) -> Result<()> {
     let mut measured = Vec::new();
     for round in 0..rounds {
         let step = progress.step(format!("Round {}/{rounds}: attribution", round + 1));
-        let measure = |attribution| measure(flags, &workload, &signals, attribution, window);
-        measured.push(match round % 2 {
-            0 => Round { with: measure(true)?, without: measure(false)? },
-            _ => {
-                let without = measure(false)?;
-                Round { with: measure(true)?, without }
-            }
-        });
+        let first = measure(flags, &workload, &signals, true, window)?;
+        measured.push(first.mean(measure(flags, &workload, &signals, false, window)?));
         step.done("measured");
     }
     workload.finish()?;
@@ -68,13 +71,23 @@ pub(crate) fn run(flags: &AttributionFlags) -> Result<()> {
     print::text("the results", |out| write_text(&setting(rounds, window), &[table], &[], out))
 }
 
+/// Measures in one window, and starts the profiler with attribution first or second.
 fn measure(
     flags: &AttributionFlags,
     workload: &Workload,
     signals: &Signals,
-    attribution: bool,
+    is_first: bool,
     window: Duration,
-) -> Result<Micros> {
+) -> Result<Round> {
+    let first = watch(flags, workload, is_first)?;
+    let second = watch(flags, workload, !is_first)?;
+    signals.wait(window)?;
+    let (first, second) = (cpu_of(first)?, cpu_of(second)?);
+    let (with, without) = if is_first { (first, second) } else { (second, first) };
+    Ok(Round { with, without })
+}
+
+fn watch(flags: &AttributionFlags, workload: &Workload, attribution: bool) -> Result<Watcher> {
     let root =
         ProcessIdentity::of(workload.pid()).context("the root of the workload has exited")?;
     // The watcher sets the paths of the files.
@@ -82,15 +95,17 @@ fn measure(
         attribution,
         ..ProfilerOptions::new(root, PathBuf::new(), PathBuf::new())
     };
-    let watcher = Watcher::profiler(options, &flags.xtask)?;
-    signals.wait(window)?;
+    Watcher::profiler(options, &flags.xtask)
+}
+
+fn cpu_of(watcher: Watcher) -> Result<Micros> {
     watcher.finish()?.micros_per_sample().context("the profiler took no sample")
 }
 
 fn setting(rounds: u32, window: Duration) -> String {
     format!(
         "{EXECUTORS} executors, each with a request of {} ms every {} s; {rounds} rounds of twice \
-         {} s",
+         {} s, both at the same time",
         LASTING.as_millis(),
         EVERY.as_secs(),
         window.as_secs()

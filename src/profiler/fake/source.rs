@@ -133,6 +133,10 @@ impl ProcessSource for FakeMachine {
     fn cpu_time(&mut self, pid: u32) -> Option<Duration> {
         self.query("cpu_time", pid, |process| Duration::from_millis(process.memory.rss >> 20))
     }
+
+    fn cpu_time_by(&mut self, handle: &mut FakeHandle) -> Option<Duration> {
+        self.cpu_time(handle.pid)
+    }
 }
 
 mod tests {

@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::output::OutputLink;
 use super::text;
@@ -150,11 +151,28 @@ impl Handle {
 
     /// Request that the process runs; `None` after its exit.
     pub(super) fn output(&mut self) -> Option<Output> {
-        let Some(files) = &mut self.files else { return OutputLink::of(self.pid)?.read() };
-        match &files.output {
-            Some(link) => link.read(),
-            None => files.output.insert(OutputLink::of(self.pid)?).read(),
+        if let Some(OpenFiles { output: Some(link), .. }) = &self.files {
+            return link.read();
         }
+        let link = match OutputLink::of(self.pid)? {
+            Ok(link) => link,
+            Err(reason) => return Some(Output::Unread(reason)),
+        };
+        let output = link.read();
+        if let Some(files) = &mut self.files {
+            files.output = Some(link);
+        }
+        output
+    }
+
+    /// CPU time of the process and of the exited children that it has waited for; `None` after its
+    /// exit.
+    pub(super) fn cpu_time(&self, buffer: &mut [u8]) -> Option<Duration> {
+        let length = match &self.files {
+            Some(files) => files.stat.read_at(buffer, 0).ok()?,
+            None => open(self.pid, "stat").ok()?.read_at(buffer, 0).ok()?,
+        };
+        text::cpu_time(&buffer[..length])
     }
 
     fn is_idle(&self) -> bool {

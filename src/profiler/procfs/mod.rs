@@ -167,6 +167,10 @@ impl ProcessSource for ProcFs {
             File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut self.buffer[..]).ok()?;
         text::cpu_time(&self.buffer[..length])
     }
+
+    fn cpu_time_by(&mut self, handle: &mut Handle) -> Option<Duration> {
+        handle.cpu_time(&mut self.buffer[..])
+    }
 }
 
 /// High-water mark of this process, in bytes.

@@ -16,26 +16,34 @@ const LOG_DIRECTORIES: [&str; 2] = ["request_logs", "requests"];
 /// Length of a path that is read without another allocation, in bytes.
 const PATH_CAPACITY: usize = 256;
 
-/// Link of a process's file descriptor 1. Its directory stays open, so that the process is found
-/// once and not for each reading.
+/// Link of a process's file descriptor 1. It stays open itself, so that its path is walked once and
+/// not for each reading: in `/proc` that costs more than the reading.
 pub(super) struct OutputLink(OwnedFd);
 
 impl OutputLink {
-    /// Link of a process; `None` if it has exited.
-    pub(super) fn of(pid: u32) -> Option<Self> {
-        // A directory that is opened only as a path needs no permission to list it.
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty()).ok().map(Self)
-    }
-
-    /// Reads the link. `None` for a process that has exited.
-    pub(super) fn read(&self) -> Option<Output> {
-        match readlinkat(&self.0, c"1", Vec::with_capacity(PATH_CAPACITY)) {
-            Ok(file) => Some(of_file(Path::new(OsStr::from_bytes(file.to_bytes())))),
-            Err(Errno::ACCESS | Errno::PERM) => Some(Output::Unread(UnreadOutput::NotPermitted)),
-            Err(_) => None,
+    /// Link of a process, or why it cannot be read; `None` if the process has exited.
+    pub(super) fn of(pid: u32) -> Option<Result<Self, UnreadOutput>> {
+        // The link, and not the file that it leads to.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(CWD, format!("/proc/{pid}/fd/1"), flags, Mode::empty()) {
+            Ok(link) => Some(Ok(Self(link))),
+            Err(error) => Some(Err(unread(error)?)),
         }
     }
+
+    /// Reads where the link leads now. `None` for a process that has exited.
+    pub(super) fn read(&self) -> Option<Output> {
+        // The empty path is the open link.
+        match readlinkat(&self.0, c"", Vec::with_capacity(PATH_CAPACITY)) {
+            Ok(file) => Some(of_file(Path::new(OsStr::from_bytes(file.to_bytes())))),
+            Err(error) => unread(error).map(Output::Unread),
+        }
+    }
+}
+
+/// Reason for which a link cannot be read; `None` if its process has exited.
+fn unread(error: Errno) -> Option<UnreadOutput> {
+    matches!(error, Errno::ACCESS | Errno::PERM).then_some(UnreadOutput::NotPermitted)
 }
 
 fn of_file(file: &Path) -> Output {
@@ -53,11 +61,14 @@ fn of_file(file: &Path) -> Output {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
     use std::process::{Command, Stdio};
+    use std::time::Duration;
 
     use rstest::rstest;
 
     use super::*;
+    use crate::poll::{Probe, wait_until};
 
     #[rstest]
     #[case::request("/h/.sky/api_server/request_logs/7f-1.log", Some("7f-1"))]
@@ -84,11 +95,36 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         let command = command.args(["-c", "read x"]).stdin(Stdio::piped()).stdout(log);
         let mut child = command.spawn().unwrap();
-        let link = OutputLink::of(child.id()).unwrap();
+        let link = OutputLink::of(child.id()).unwrap().unwrap();
         assert_eq!(link.read(), Some(Output::Request("7f-1".to_owned())));
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(link.read(), None);
         assert!(OutputLink::of(child.id()).is_none());
+    }
+
+    #[test]
+    fn an_open_link_leads_to_what_was_redirected_since() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("request_logs")).unwrap();
+        let redirections =
+            ["exec >request_logs/7f-1.log", "exec >&-", "exec >request_logs/7f-2.log"];
+        let script = redirections.map(|redirection| format!("read x; {redirection}; ")).concat();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("{script} read x")]).current_dir(folder.path());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let link = OutputLink::of(child.id()).unwrap().unwrap();
+        assert_eq!(link.read(), Some(Output::NoRequest));
+        let request = |id: &str| Some(Output::Request(id.to_owned()));
+        for expected in [request("7f-1"), None, request("7f-2")] {
+            writeln!(child.stdin.as_mut().unwrap()).unwrap();
+            wait_until(Duration::from_secs(30), Duration::from_millis(5), || {
+                let output = link.read();
+                Probe::of(output == expected, &format!("{output:?}, and not {expected:?}"))
+            })
+            .unwrap();
+        }
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 }

@@ -238,7 +238,9 @@ impl<S: ProcessSource> Tree<S> {
             }
             let watch = &mut self.members[index].watch;
             if watch.notes(at, &output, now.into(), is_starting) {
-                let cpu = has_changed.then(|| self.source.cpu_time(process.pid)).flatten();
+                let handle = self.members[index].handle().filter(|_| has_changed);
+                let cpu = handle.and_then(|handle| self.source.cpu_time_by(handle));
+                let watch = &mut self.members[index].watch;
                 let reading = watch.note(at, process, output, now.into(), cpu);
                 self.executor_readings.push(reading);
             }
