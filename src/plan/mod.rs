@@ -33,7 +33,7 @@ pub use fit::{Fit, Reduction};
 use nodes::NodeCpu;
 pub use pinned_workers::PinnedWorkers;
 pub use planned::{LeftOut, PlannedScenario};
-pub(crate) use resolve::MAX_USERS;
+pub(crate) use resolve::{LONGEST_TIME, MAX_USERS};
 pub use resolve::{MAX_USERS_ON_ANOTHER_MACHINE, UsageErrors, default_in_flight};
 pub use script::{Script, ScriptStart};
 pub use server_metrics::{MetricsSource, ServerMetrics};

@@ -54,6 +54,7 @@ use crate::scenario::{Mix, ScenarioId};
 use assignment::{Assigned, assign};
 use infrastructure::Choice;
 use scenarios::Selection;
+pub(crate) use settings::LONGEST_TIME;
 use shape::Shapes;
 pub use shape::default_in_flight;
 pub(crate) use size::MAX_USERS;

@@ -8,7 +8,7 @@ use crate::config::suggest;
 use crate::record::profile::SPACING;
 
 /// Upper bound of configured times. Far longer ones would overflow when added to an instant.
-pub(super) const LONGEST_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(crate) const LONGEST_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Resolver<'_> {
     /// Checks that the plan exists in the file. The default plan may be missing in a file without

@@ -7,7 +7,7 @@ mod scale;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{
-    CONFIGURED, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity,
+    About, CONFIGURED, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity,
     ThresholdState, Verdict,
 };
 use crate::machine_size::MachineSize;
@@ -48,7 +48,8 @@ pub fn next_step(report: &Report) -> NextStep {
         Verdict::Pass => more_users(report),
         Verdict::OverBudget => after_breach(report),
         Verdict::ScenarioFailed => after_failure(report),
-        Verdict::Inconclusive => repeat(report, format!("to repeat the run{}", why_not(report))),
+        Verdict::Inconclusive => longer(report)
+            .unwrap_or_else(|| repeat(report, format!("to repeat the run{}", why_not(report)))),
     }
 }
 
@@ -125,6 +126,22 @@ fn after_breach(report: &Report) -> NextStep {
 /// Step that repeats the load as it ran.
 fn repeat(report: &Report, purpose: String) -> NextStep {
     NextStep { command: request_as_run(report).command(), purpose }
+}
+
+/// Step with twice the time, if the run is inconclusive since iterations or connections took longer
+/// than the load: the same time would interrupt them again. `None` if no flag set the time.
+fn longer(report: &Report) -> Option<NextStep> {
+    let first = report.findings.iter().find(|found| found.severity == Severity::Inconclusive)?;
+    let Some(About::Scenario(id)) = first.about else { return None };
+    let scenario = report.scenarios.iter().find(|scenario| scenario.id == id)?;
+    // Arrivals are dropped since too many are active, which more time does not change.
+    if scenario.interrupted() == 0 || scenario.dropped() > 0 {
+        return None;
+    }
+    let request = request_as_run(report);
+    let time = Some(scale::twice_the_time(request.time.as_deref()?)?);
+    let command = LoadRequest { time, ..request }.command();
+    Some(NextStep { command, purpose: format!("to give it twice the time{}", why_not(report)) })
 }
 
 /// Command for a load that is larger or smaller than that of the run.

@@ -1,6 +1,6 @@
 //! Load of a request, doubled or halved.
 
-use crate::plan::MAX_USERS;
+use crate::plan::{LONGEST_TIME, MAX_USERS};
 use crate::shape::{Level, Rate, Stage, StageList};
 
 /// Factor between two loads.
@@ -52,6 +52,12 @@ impl Factor {
             Self::Half => 0.5,
         })
     }
+}
+
+/// Text of twice a load's duration; `None` if a load may not last as long.
+pub(super) fn twice_the_time(time: &str) -> Option<String> {
+    let twice = humantime::parse_duration(time.trim()).ok()?.checked_mul(2)?;
+    (twice <= LONGEST_TIME).then(|| humantime::format_duration(twice).to_string().replace(' ', ""))
 }
 
 fn levels<T: Level>(stages: &[Stage<T>], scaled: impl Fn(T) -> Option<T>) -> Option<Vec<Stage<T>>> {

@@ -242,6 +242,30 @@ fn a_load_that_cannot_be_scaled_is_repeated(
     assert_eq!(after(&run, verdict), command);
 }
 
+#[rstest]
+#[case::connections(
+    "--api status -n 1 --hold stream=9 --for 90s",
+    ScenarioId::HoldStream,
+    Some("3m")
+)]
+#[case::iterations("--api status -n 9 --for 2m", ScenarioId::ApiStatus, Some("4m"))]
+#[case::no_load_may_last_as_long("--api status -n 9 --for 16d", ScenarioId::ApiStatus, Some("16d"))]
+#[case::time_of_a_plan("--plan loops", ScenarioId::ApiStatus, None)]
+fn a_load_that_was_too_short_gets_twice_the_time(
+    #[case] flags: &str,
+    #[case] id: ScenarioId,
+    #[case] time: Option<&str>,
+) {
+    let config = shapes();
+    let mut run = run_of(&config, &format!("cargo xtask load {flags}"));
+    let segment = &mut run.outcomes.get_mut(&id).expect("it is planned").segments[0];
+    segment.interrupted = segment.succeeded;
+    segment.succeeded = 0;
+    let command = after(&run, Verdict::Inconclusive);
+    assert_eq!(request(&command).time.as_deref(), time, "{command}");
+    resolved(&config, &command);
+}
+
 #[test]
 fn bursts_of_a_mixed_plan_are_halved_alone() {
     let config = shapes();
