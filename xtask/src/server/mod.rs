@@ -44,7 +44,7 @@ pub(crate) use cleanup_record::{clean_up_after_dead_runs, has_processes};
 pub(crate) use health::runtime;
 pub(crate) use launch::timeout_usage_error;
 pub(crate) use ports::DEFAULT_API_PORT;
-pub(crate) use sizing::{StatedSize, why_without_cpus};
+pub(crate) use sizing::{StatedSize, variables as size_variables, why_without_cpus};
 pub(crate) use tracing::Traced;
 
 use crate::sky::SkyInstallation;

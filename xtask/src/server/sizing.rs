@@ -98,7 +98,7 @@ pub(crate) fn why_without_cpus(size: MachineSize) -> Option<String> {
 }
 
 /// Variables of a server of a stated size.
-pub(super) fn variables(plan: &LoadPlan) -> Vec<(String, String)> {
+pub(crate) fn variables(plan: &LoadPlan) -> Vec<(String, String)> {
     let PinnedWorkers { long, short } = plan.workers;
     let variables = [
         (env::POD_CPUS, plan.size.map(|size| size.cpus.to_string())),

@@ -15,6 +15,26 @@ use xshell::{Shell, cmd};
 
 const SCRIPT: &str = include_str!("sizing.py");
 
+/// Script that ends with [`REFUSED`] and a message if SkyPilot refuses the pools that variables set.
+/// Without such a check, or if it fails for another reason, the server's start tells.
+const POOLS_SCRIPT: &str = "import sys
+if sys.path and sys.path[0] == '':
+    del sys.path[0]
+try:
+    from sky.server import config
+    check = config.validate_explicit_worker_counts
+except (ImportError, AttributeError):
+    sys.exit()
+try:
+    check()
+except ValueError as error:
+    sys.stderr.write('\\n' + str(error))
+    sys.exit(3)
+";
+
+/// Exit code of the script for refused pools.
+const REFUSED: i32 = 3;
+
 /// Query for worker counts, before and after a change of constants.
 pub(crate) struct Query<'a> {
     /// Machines that the server could run on.
@@ -70,6 +90,22 @@ pub(crate) fn run(python: &Path, query: &Query<'_>) -> Result<Effects> {
     let output: Output =
         serde_json::from_slice(&output.stdout).context("reading SkyPilot's worker counts")?;
     query.effects(&output)
+}
+
+/// Reason for which the SkyPilot that `python` imports refuses the pools that `variables` set, in its
+/// own words; `None` if it takes them, or has no check before its start. Writes to a temporary home
+/// only.
+pub(crate) fn refusal(python: &Path, variables: &[(String, String)]) -> Result<Option<String>> {
+    let home = tempfile::tempdir().context("making a temporary home")?;
+    let shell = Shell::new().context("reading the current directory")?;
+    shell.change_dir(home.path());
+    let script = cmd!(shell, "{python} -").stdin(POOLS_SCRIPT).quiet().ignore_status();
+    let script = Environment::of(For::SkyPilot).apply_to(script);
+    let script = script.env("HOME", home.path()).env(env::NO_USAGE, "1").envs(variables.to_vec());
+    let output = script.output().with_context(|| format!("starting {}", python.display()))?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    let message = error.lines().last().unwrap_or_default().trim().to_owned();
+    Ok((output.status.code() == Some(REFUSED)).then_some(message))
 }
 
 impl Query<'_> {

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rstest::rstest;
 use skyload::machine_size::MachineSize;
 use skyload::recommend::{Constant, Effects, MachineEffect, Mode};
 use skyload::units::{ByteSize, gib};
 use tempfile::TempDir;
 
-use super::sizing::{Query, run};
+use super::sizing::{Query, refusal, run};
 use crate::testing;
 
 /// Python that imports a package `sky` of these files.
@@ -111,4 +112,32 @@ fn a_release_without_the_function_is_an_error() {
     let (_folder, python) = python(&[("__init__.py", ""), ("server/config.py", "")]);
     let error = effects(&python, true).unwrap_err();
     assert!(error.ends_with("no sky.server.config.compute_server_config()"), "{error}");
+}
+
+/// Python whose SkyPilot takes `short=8` and more, as that of the nightly build 1.0.0.dev20261027.
+const SMALLEST_POOL: &str = "import os
+print('noise')
+def validate_explicit_worker_counts():
+    short = os.environ.get('SKYPILOT_SERVER_SHORT_WORKERS')
+    if short and int(short) < 8:
+        raise ValueError(f'SKYPILOT_SERVER_SHORT_WORKERS={short} must be at least 8: one per daemon')
+";
+
+#[rstest]
+#[case::taken(SMALLEST_POOL, "8", None)]
+#[case::too_small(
+    SMALLEST_POOL,
+    "3",
+    Some("SKYPILOT_SERVER_SHORT_WORKERS=3 must be at least 8: one per daemon")
+)]
+#[case::without_a_check("", "3", None)]
+#[case::with_an_error_of_its_own("raise OSError('disk')", "3", None)]
+fn pools_are_refused_in_the_words_of_the_release(
+    #[case] config: &str,
+    #[case] short: &str,
+    #[case] reason: Option<&str>,
+) {
+    let (_folder, python) = python(&[("__init__.py", ""), ("server/config.py", config)]);
+    let variables = [("SKYPILOT_SERVER_SHORT_WORKERS".to_owned(), short.to_owned())];
+    assert_eq!(refusal(&python, &variables).unwrap().as_deref(), reason);
 }

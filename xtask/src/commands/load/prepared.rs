@@ -73,7 +73,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self> {
         let Coordinator { workspace, signals, progress, .. } = coordinator;
         let sky = SkyInstallation::prepare_for(plan, &workspace.state, &progress)?;
-        sizes::check(plan, &sky.facts)?;
+        sizes::check(plan, &sky)?;
         signals.check()?;
         let obstacles = loopback::obstacles_of(&sky.for_nodes(), plan.infrastructure.locals());
         let environment = SkyEnvironment::of_server(&plan.server);
@@ -94,7 +94,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self> {
         let Coordinator { workspace, signals, progress, .. } = coordinator;
         let sky = SkyInstallation::prepare_for(&plan, &workspace.state, &progress)?;
-        sizes::check(&plan, &sky.facts)?;
+        sizes::check(&plan, &sky)?;
         signals.check()?;
         let environment = SkyEnvironment::of_server(&plan.server);
         let measured = speed::measure(&sky, environment, signals, progress)?;
