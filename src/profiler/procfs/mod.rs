@@ -163,9 +163,7 @@ impl ProcessSource for ProcFs {
     }
 
     fn cpu_time(&mut self, pid: u32) -> Option<Duration> {
-        let length =
-            File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut self.buffer[..]).ok()?;
-        text::cpu_time(&self.buffer[..length])
+        self.cpu_time_by(&mut Handle::open(pid, None))
     }
 
     fn cpu_time_by(&mut self, handle: &mut Handle) -> Option<Duration> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Output;
 
 use anyhow::{Context, Result, bail, ensure};
 use host::environment::{Environment, For};
@@ -65,7 +66,7 @@ struct InputMachine {
 /// Output of the script.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Output {
+struct Counts {
     controller_mb: Option<f64>,
     before: Vec<Workers>,
     after: Vec<Workers>,
@@ -73,39 +74,44 @@ struct Output {
 
 /// Worker counts by the SkyPilot that `python` imports. Writes to a temporary home only.
 pub(crate) fn run(python: &Path, query: &Query<'_>) -> Result<Effects> {
-    let home = tempfile::tempdir().context("making a temporary home")?;
-    let shell = Shell::new().context("reading the current directory")?;
     let input = serde_json::to_string(&query.input()).context("writing the query as JSON")?;
-    shell.change_dir(home.path());
-    let script = cmd!(shell, "{python} - {input}").stdin(SCRIPT).quiet().ignore_status();
-    // Settings in this shell are not those of the machines in the query.
-    let script = Environment::of(For::SkyPilot).apply_to(script);
-    let script = script.env("HOME", home.path()).env(env::NO_USAGE, "1");
-    let output = script.output().with_context(|| format!("starting {}", python.display()))?;
+    let output = output_of(python, SCRIPT, Some(&input), &[])?;
     if !output.status.success() {
         let error = String::from_utf8_lossy(&output.stderr);
         // The last line of a Python traceback is the error itself.
         bail!("{}", error.lines().last().unwrap_or("failed without a message").trim());
     }
-    let output: Output =
+    let counts: Counts =
         serde_json::from_slice(&output.stdout).context("reading SkyPilot's worker counts")?;
-    query.effects(&output)
+    query.effects(&counts)
 }
 
 /// Reason for which the SkyPilot that `python` imports refuses the pools that `variables` set, in its
 /// own words; `None` if it takes them, or has no check before its start. Writes to a temporary home
 /// only.
 pub(crate) fn refusal(python: &Path, variables: &[(String, String)]) -> Result<Option<String>> {
-    let home = tempfile::tempdir().context("making a temporary home")?;
-    let shell = Shell::new().context("reading the current directory")?;
-    shell.change_dir(home.path());
-    let script = cmd!(shell, "{python} -").stdin(POOLS_SCRIPT).quiet().ignore_status();
-    let script = Environment::of(For::SkyPilot).apply_to(script);
-    let script = script.env("HOME", home.path()).env(env::NO_USAGE, "1").envs(variables.to_vec());
-    let output = script.output().with_context(|| format!("starting {}", python.display()))?;
+    let output = output_of(python, POOLS_SCRIPT, None, variables)?;
     let error = String::from_utf8_lossy(&output.stderr);
     let message = error.lines().last().unwrap_or_default().trim().to_owned();
     Ok((output.status.code() == Some(REFUSED)).then_some(message))
+}
+
+/// Output of a script that `python` runs in a temporary home, with these variables beside those that
+/// SkyPilot has.
+fn output_of(
+    python: &Path,
+    script: &str,
+    input: Option<&str>,
+    variables: &[(String, String)],
+) -> Result<Output> {
+    let home = tempfile::tempdir().context("making a temporary home")?;
+    let shell = Shell::new().context("reading the current directory")?;
+    shell.change_dir(home.path());
+    let script = cmd!(shell, "{python} - {input...}").stdin(script).quiet().ignore_status();
+    // Settings in this shell are not those of the server in question.
+    let script = Environment::of(For::SkyPilot).apply_to(script);
+    let script = script.env("HOME", home.path()).env(env::NO_USAGE, "1").envs(variables.to_vec());
+    script.output().with_context(|| format!("starting {}", python.display()))
 }
 
 impl Query<'_> {
@@ -132,7 +138,7 @@ impl Query<'_> {
         }
     }
 
-    fn effects(&self, output: &Output) -> Result<Effects> {
+    fn effects(&self, counts: &Counts) -> Result<Effects> {
         // In the order of the script: all modes of a machine, then the next machine.
         let requested: Vec<(MachineSize, Mode)> = self
             .machines
@@ -140,19 +146,19 @@ impl Query<'_> {
             .flat_map(|machine| self.modes.iter().map(|mode| (*machine, *mode)))
             .collect();
         ensure!(
-            output.before.len() == requested.len() && output.after.len() == requested.len(),
+            counts.before.len() == requested.len() && counts.after.len() == requested.len(),
             "expected worker counts for {} machines and modes, got {} and {}",
             requested.len(),
-            output.before.len(),
-            output.after.len()
+            counts.before.len(),
+            counts.after.len()
         );
-        let counts = output.before.iter().zip(&output.after);
+        let pairs = counts.before.iter().zip(&counts.after);
         Ok(Effects::Known {
             consolidated: self.consolidated,
-            controller: output.controller_mb.map(|number| Constant::Controller.size(number)),
+            controller: counts.controller_mb.map(|number| Constant::Controller.size(number)),
             machines: requested
                 .into_iter()
-                .zip(counts)
+                .zip(pairs)
                 .map(|((machine, mode), (before, after))| MachineEffect {
                     machine,
                     mode,
